@@ -1,0 +1,33 @@
+"""Web sessions that the browser can neither read nor change.
+
+    from flask import Flask, session
+    from coatcheck.flask import Coatcheck
+
+    app = Flask(__name__)
+    app.config["SECRET_KEY"] = ...
+    Coatcheck(app)
+"""
+
+from __future__ import annotations
+
+from coatcheck.core.events import Event, Reason
+from coatcheck.core.keys import Keyring
+from coatcheck.core.session import Session
+from coatcheck.core.settings import Settings
+from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError, Unserializable, UsageError
+
+__all__ = [
+    # What a program works with
+    "Session",
+    "Settings",
+    "Keyring",
+    # What it may be told
+    "Event",
+    "Reason",
+    # What it may catch
+    "CoatcheckError",
+    "UsageError",
+    "SessionTooLarge",
+    "Unserializable",
+    "StoreError",
+]

@@ -1,0 +1,66 @@
+"""What happened to a session, for whoever watches: never a key, a token or content."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Kind(str, Enum):
+    """What happened."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    REFRESHED = "refreshed"
+    RESEALED = "resealed"
+    DESTROYED = "destroyed"
+    REJECTED = "rejected"
+
+
+class Reason(str, Enum):
+    """Why a cookie gave no session."""
+
+    TOO_LONG = "too_long"
+    """Longer than a browser keeps; it was not decoded."""
+    MALFORMED = "malformed"
+    """Not base64url in its one spelling, or too short for a token."""
+    UNKNOWN_KIND = "unknown_kind"
+    """The first byte is of no kind that is read here."""
+    UNKNOWN_KEY = "unknown_key"
+    """Sealed with a key that is not in the ring. The likely cause: workers with different keys."""
+    KEY_EXPIRED = "key_expired"
+    """Sealed with a fallback whose time is over."""
+    FORGED = "forged"
+    """The tag does not fit: changed, or sealed for another cookie name, audience or kind."""
+    UNREADABLE = "unreadable"
+    """Sealed with our key, and yet nothing that this version writes."""
+    EXPIRED = "expired"
+    """Not seen for longer than the lifetime."""
+    TOO_OLD = "too_old"
+    """Older than the absolute lifetime."""
+    FROM_THE_FUTURE = "from_the_future"
+    """Sealed more than a minute ahead of this machine's clock."""
+    AMBIGUOUS = "ambiguous"
+    """Two different sessions came under the one name; neither is taken."""
+
+
+class Event(NamedTuple):
+    """One thing that happened. A named tuple, for the same reason as `Record`.
+
+    Attributes:
+        kind: what.
+        reason: why, for `Kind.REJECTED`.
+        handle: which session, where it is known; safe to log.
+    """
+
+    kind: Kind
+    reason: Reason | None = None
+    handle: str | None = None
+
+
+class Rejected(Exception):
+    """A token is not ours. Stays inside the core, where it becomes an event."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(reason.value)

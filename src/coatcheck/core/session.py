@@ -1,0 +1,269 @@
+"""The dict that a view works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
+from copy import deepcopy
+from datetime import datetime, timezone
+from typing import Any, NamedTuple, NoReturn, Self
+
+from coatcheck.core import codec
+from coatcheck.core.record import ID_BYTES, Record
+from coatcheck.errors import Unserializable, UsageError
+
+_ABSENT = object()
+
+
+class Loaded(NamedTuple):
+    """What a request brought. A named tuple, for the same reason as `Record`."""
+
+    content: dict[str, Any]
+    record: Record | None
+    """What the content was read from; None for a new session."""
+    reseal: bool
+    """Whether an earlier key or an earlier cookie name had sealed it."""
+    present: tuple[str, ...]
+    """The names of ours that the request had cookies for, good or bad."""
+    now: int
+
+    def __repr__(self) -> str:
+        return f"<Loaded {self.record}>"
+
+
+class Session(MutableMapping[str, Any]):
+    """A dict that the server keeps for one browser.
+
+    It behaves as a dict in everything a view does. Nothing is decoded before the
+    first look. What changed is found by comparing when the response leaves, so a
+    change deep inside counts too.
+
+    Its repr shows no content; `dict(session)` does, where that is wanted.
+    """
+
+    # What only `_open` sets is not read before: most requests never look.
+    __slots__ = ("_closed", "_data", "_ended", "_forced", "_id", "_loaded", "_mutated", "_packed", "_random", "accessed")
+
+    accessed: bool
+    """Whether anything looked at the session in this request: the response then depends on the cookie."""
+
+    _loaded: Loaded
+    _id: bytes | None
+    _mutated: bool
+    _ended: bool
+    _packed: bytes
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        self._random = random
+        self._data: dict[str, Any] | None = None
+        self._closed = self._forced = self.accessed = False
+
+    def _load(self) -> Loaded:
+        """Gives what the request brought. Each integration has a subclass that knows its requests."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        if self._data is None:
+            return "<Session, not looked at>"
+        return f"<Session with {len(self._data)} keys>"
+
+    # Reading
+
+    def _open(self) -> dict[str, Any]:
+        self.accessed = True
+        self._loaded = loaded = self._load()
+        self._mutated = self._ended = False
+        self._id = None
+        self._data = content = loaded.content
+        return content
+
+    def _content(self) -> dict[str, Any]:
+        data = self._data
+        return self._open() if data is None else data
+
+    def __getitem__(self, key: str) -> Any:
+        data = self._data
+        return (self._open() if data is None else data)[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        data = self._data
+        return (self._open() if data is None else data).get(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._content()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._content())
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._content())
+
+    def __len__(self) -> int:
+        return len(self._content())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Session):
+            return self._content() == other._content()
+        return self._content() == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def keys(self) -> KeysView[str]:
+        return self._content().keys()
+
+    def values(self) -> ValuesView[Any]:
+        return self._content().values()
+
+    def items(self) -> ItemsView[str, Any]:
+        return self._content().items()
+
+    def copy(self) -> dict[str, Any]:
+        """Gives the content as a plain dict."""
+        return self._content().copy()
+
+    def __copy__(self) -> dict[str, Any]:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return deepcopy(self._content(), memo)
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return self._content() | dict(other) if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(other) | self._content() if isinstance(other, Mapping) else NotImplemented
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a session belongs to one request and is not pickled; pickle dict(session)")
+
+    # Writing
+
+    def _change(self) -> dict[str, Any]:
+        """Gives the content to a method that changes it."""
+        content = self._content()
+        if self._closed:
+            raise UsageError(
+                "the headers of this response are gone, and a change of the session cannot reach the browser"
+                " any more: change it before the response is returned, not while its body is streamed"
+            )
+        self._mutated = True
+        return content
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._change()[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._content():
+            raise KeyError(key)
+        del self._change()[key]
+
+    def pop(self, key: str, default: Any = _ABSENT) -> Any:
+        content = self._content()
+        if key in content:
+            return self._change().pop(key)
+        if default is _ABSENT:
+            raise KeyError(key)
+        return default
+
+    def popitem(self) -> tuple[str, Any]:
+        if not self._content():
+            raise KeyError("popitem(): session is empty")
+        return self._change().popitem()
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        content = self._content()
+        return content[key] if key in content else self._change().setdefault(key, default)
+
+    def update(self, *others: Any, **items: Any) -> None:
+        self._change().update(*others, **items)
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
+
+    def clear(self) -> None:
+        self._change().clear()
+
+    # What a session has beside a dict
+
+    @property
+    def new(self) -> bool:
+        """Whether the request brought no session that is still valid."""
+        self._content()
+        return self._ended or self._loaded.record is None
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the cookie outlives the browser. It is the key `_permanent` of the dict, as in Flask."""
+        return bool(self.get("_permanent", False))
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        self["_permanent"] = bool(value)
+
+    @property
+    def modified(self) -> bool:
+        """Whether a method of the dict was called that changes it. Set it to True to have the cookie sent regardless."""
+        return self._forced or (self._data is not None and self._mutated)
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        if value and self._closed:
+            self._change()
+        self._forced = value
+
+    @property
+    def created_at(self) -> datetime:
+        """When the session began, in UTC; now for a new one."""
+        self._content()
+        record = None if self._ended else self._loaded.record
+        return datetime.fromtimestamp(self._loaded.now if record is None else record.created_at, timezone.utc)
+
+    @property
+    def handle(self) -> str:
+        """A name for this session, 32 hexadecimal digits: safe to log and to show, and useless as a cookie."""
+        return self._identity().hex()
+
+    def _identity(self) -> bytes:
+        self._content()
+        if self._id is None:
+            record = self._loaded.record
+            self._id = self._random(ID_BYTES) if record is None or self._ended else record.id
+        return self._id
+
+    def regenerate(self) -> None:
+        """Gives the session a new id and keeps its content. Do this when somebody signs in (ASVS 7.2.4).
+
+        A sealed cookie that was copied before stays valid until it expires:
+        without a store there is nowhere to remember that it should not.
+        """
+        self._change()
+        self._id = self._random(ID_BYTES)
+        self._forced = True
+
+    def destroy(self) -> None:
+        """Ends the session: the content is gone and the cookie is deleted. What is set afterwards begins a new one.
+
+        A sealed cookie that was copied before stays valid until it expires, as
+        after `regenerate`.
+        """
+        self._change().clear()
+        self._ended = True
+        self._id = None
+
+    # For the engine
+
+    def _pack(self) -> None:
+        try:
+            self._packed = codec.pack(self._data)
+            return
+        except Unserializable as error:
+            problem = error
+        # Without the frames below and what they were raised from: their variables
+        # hold content, which an error reporter would send along.
+        problem.__context__ = None
+        raise problem.with_traceback(None)
+
+    def _sizes(self) -> list[tuple[str, int]]:
+        """Gives the keys with the bytes that each takes, largest first."""
+        sizes = [(str(key), len(codec.pack({key: value})) - 1) for key, value in self._content().items()]
+        return sorted(sizes, key=lambda entry: -entry[1])

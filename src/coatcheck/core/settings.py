@@ -1,0 +1,187 @@
+"""What an application may set, checked once, when it is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any, Literal, TypeAlias
+
+from coatcheck.errors import UsageError
+
+SameSite: TypeAlias = Literal["Lax", "Strict", "None", False]
+
+# RFC 6265bis, section 5.5: browsers cap a cookie's life here.
+LONGEST_COOKIE = timedelta(days=400)
+# RFC 6265bis, section 5.6: a longer attribute value is ignored by browsers.
+_ATTRIBUTE_BYTES = 1024
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PATH = re.compile(r"/[^\x00-\x1f\x7f-\U0010ffff;,]*")
+_DOMAIN = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?(\.[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How sessions of one application behave. Raises `UsageError` for what cannot be right.
+
+    Durations are `timedelta` or a number of seconds.
+
+    Attributes:
+        cookie_name: the cookie's name. `__Host-` and `__Secure-` names are held to their rules.
+        earlier_cookie_names: names that the cookie had before; their sessions are taken over.
+        cookie_path: where the browser sends it.
+        cookie_domain: None for the host that set it alone, which is safer.
+        cookie_httponly: keep it from scripts.
+        cookie_secure: True, False, or None for Secure exactly when the request came by https.
+        cookie_samesite: "Lax", "Strict", "None", or False to leave the attribute out. None means "Lax".
+        cookie_partitioned: a jar of its own for each embedding site (CHIPS).
+        permanent_lifetime: how long a session lives unseen, enforced by the
+            server for permanent and browser sessions alike (ASVS 7.3.1).
+        refresh_each_request: whether being looked at makes a session live longer.
+        refresh_interval: how old a seal must be to be renewed; None for a
+            hundredth of the lifetime, at most an hour. 0 is Flask's behaviour: a
+            permanent session is sent anew with every response.
+        absolute_lifetime: how long a session lives at most, whatever happens (ASVS 7.3.2); None for no limit.
+        allow_weak_key: take a weak secret with a warning.
+        audience: a word for who may open the cookies. Two applications or stages
+            that share a secret and a cookie name tell each other apart by it.
+    """
+
+    cookie_name: str = "session"
+    earlier_cookie_names: tuple[str, ...] = ()
+    cookie_path: str = "/"
+    cookie_domain: str | None = None
+    cookie_httponly: bool = True
+    cookie_secure: bool | None = None
+    cookie_samesite: SameSite | None = "Lax"
+    cookie_partitioned: bool = False
+    permanent_lifetime: timedelta = timedelta(days=31)
+    refresh_each_request: bool = True
+    refresh_interval: timedelta | None = None
+    absolute_lifetime: timedelta | None = None
+    allow_weak_key: bool = False
+    audience: str = ""
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+        """Gives the policy in a set of options, and the options that are no part of it."""
+        others = normalize(options)
+        policy = {field.name: others.pop(field.name) for field in fields(cls) if field.name in others}
+        return cls(**policy), others
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        for name in ("permanent_lifetime", "refresh_interval", "absolute_lifetime"):
+            put(name, _duration(name, getattr(self, name)))
+        put("earlier_cookie_names", tuple(self.earlier_cookie_names))
+        put("cookie_domain", _domain(self.cookie_domain))
+        put("cookie_samesite", _same_site(self.cookie_samesite))
+        self._check_cookie()
+        self._check_times()
+
+    def _check_cookie(self) -> None:
+        for name in (self.cookie_name, *self.earlier_cookie_names):
+            if not isinstance(name, str) or not _TOKEN.fullmatch(name) or len(name) > _ATTRIBUTE_BYTES:
+                raise UsageError("cookie_name must be an RFC 6265 token: letters, digits and !#$%&'*+-.^_`|~")
+        if self.cookie_name in self.earlier_cookie_names:
+            raise UsageError("earlier_cookie_names holds the cookie's present name")
+        if not isinstance(self.cookie_path, str) or not _PATH.fullmatch(self.cookie_path):
+            raise UsageError("cookie_path must begin with / and hold no control character, comma, semicolon or non-ASCII")
+        if len(self.cookie_path) > _ATTRIBUTE_BYTES or len(self.cookie_domain or "") > _ATTRIBUTE_BYTES:
+            raise UsageError(f"cookie_path and cookie_domain have at most {_ATTRIBUTE_BYTES} bytes: browsers ignore more")
+        # Browsers compare the prefixes without regard to case (RFC 6265bis, section 4.1.3).
+        prefix = self.cookie_name.lower()
+        needs_secure = {
+            "cookie_samesite 'None'": self.cookie_samesite == "None",
+            "cookie_partitioned": self.cookie_partitioned,
+            f"a cookie_name like {self.cookie_name}": prefix.startswith(("__host-", "__secure-", "__http-")),
+        }
+        for what, used in needs_secure.items():
+            if used and self.cookie_secure is not True:
+                raise UsageError(f"{what} needs cookie_secure=True: browsers refuse the cookie otherwise")
+        if prefix.startswith("__host-") and (self.cookie_domain is not None or self.cookie_path != "/"):
+            raise UsageError("a __Host- cookie must have the path / and no domain: browsers refuse it otherwise")
+        if prefix.startswith(("__http-", "__host-http-")) and not self.cookie_httponly:
+            raise UsageError("an __Http- cookie must be HttpOnly: browsers refuse it otherwise")
+
+    def _check_times(self) -> None:
+        second = timedelta(seconds=1)
+        if not second <= self.permanent_lifetime <= LONGEST_COOKIE:
+            raise UsageError("permanent_lifetime must be from 1 second to 400 days, the longest that browsers keep a cookie")
+        if self.absolute_lifetime is not None and self.absolute_lifetime < second:
+            raise UsageError("absolute_lifetime must be at least 1 second, or None")
+        if self.refresh_interval is not None and self.refresh_interval < timedelta(0):
+            raise UsageError("refresh_interval must not be negative")
+
+
+# The options that are no part of the policy.
+_OTHERS = ("secret_key", "secret_key_fallbacks", "store", "clock", "on_event")
+OPTIONS: tuple[str, ...] = (*(field.name for field in fields(Settings)), *_OTHERS)
+
+
+def config_key(option: str) -> str:
+    """Gives the key that Flask's configuration has for an option."""
+    special = {
+        "secret_key": "SECRET_KEY",
+        "secret_key_fallbacks": "SECRET_KEY_FALLBACKS",
+        "permanent_lifetime": "PERMANENT_SESSION_LIFETIME",
+    }
+    return special.get(option, f"SESSION_{option.upper()}")
+
+
+def normalize(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives keyword options under their one name; `session_` in a name may stand or not.
+
+    Raises `UsageError` for one that does not exist.
+    """
+    normal = {option.lower().replace("session_", ""): value for option, value in options.items()}
+    for option in normal:
+        if option not in OPTIONS:
+            close = get_close_matches(option, OPTIONS, 1)
+            raise UsageError(f"there is no option {option!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+    if normal.get("store") is not None:
+        raise UsageError("this version keeps sessions in the cookie only: leave the option 'store' out")
+    return normal
+
+
+def _duration(name: str, value: Any) -> timedelta | None:
+    if value is None and name != "permanent_lifetime":
+        return None
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return timedelta(seconds=value)
+        except (OverflowError, ValueError):
+            pass
+    raise UsageError(f"{name} must be a timedelta or a number of seconds")
+
+
+def _domain(value: Any) -> str | None:
+    if value is None or value is False or value == "":
+        return None
+    if isinstance(value, str):
+        # Browsers drop a leading dot; a port has never meant anything here.
+        host = value.partition(":")[0].removeprefix(".")
+        try:
+            ascii_host = host.encode("idna").decode("ascii")
+        except UnicodeError:
+            ascii_host = ""
+        if _DOMAIN.fullmatch(ascii_host):
+            return ascii_host
+    raise UsageError("cookie_domain must be a host name")
+
+
+def _same_site(value: Any) -> SameSite:
+    if value is None:
+        return "Lax"
+    if value is False:
+        return False
+    known: dict[str, SameSite] = {"lax": "Lax", "strict": "Strict", "none": "None"}
+    if isinstance(value, str) and value.lower() in known:
+        return known[value.lower()]
+    raise UsageError("cookie_samesite must be 'Lax', 'Strict', 'None', or False to leave the attribute out")

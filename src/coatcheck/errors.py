@@ -1,0 +1,65 @@
+"""The errors, one small tree:
+
+    CoatcheckError
+    ├── UsageError        your program or its configuration is wrong
+    ├── SessionTooLarge   the session does not fit where it is to be kept
+    ├── Unserializable    a value in the session is of a type that cannot be kept
+    └── StoreError        the store is down, slow or answers nonsense
+
+A token that is not ours is no error: it gives an empty session and an `Event`
+(`coatcheck.core.events`). No message, here or below, holds a key, a token or a
+value from a session.
+"""
+
+from __future__ import annotations
+
+
+class CoatcheckError(Exception):
+    """The root: catches everything that coatcheck raises on purpose."""
+
+
+class UsageError(CoatcheckError, ValueError):
+    """Something cannot be right whatever the visitor sends: a weak key, cookie
+    attributes that browsers refuse, a write after the response has left.
+
+    It is a `ValueError` too, because that is what Flask raises for a bad
+    `SESSION_COOKIE_SAMESITE`.
+    """
+
+
+class SessionTooLarge(CoatcheckError):
+    """The sealed session is larger than a browser keeps. Nothing was sent: the
+    cookie that the browser holds stays as it was.
+
+    Attributes:
+        size: bytes of cookie name and value together.
+        limit: the most that browsers keep, 4096 (RFC 6265bis, section 5.6).
+        largest: the largest keys of the session, as (key, bytes), largest first.
+    """
+
+    def __init__(self, size: int, limit: int, largest: tuple[tuple[str, int], ...]) -> None:
+        self.size = size
+        self.limit = limit
+        self.largest = largest
+        keys = ", ".join(f"{key} ({count} bytes)" for key, count in largest)
+        super().__init__(
+            f"the session needs a cookie of {size} bytes and browsers keep at most {limit};"
+            f" the largest keys are {keys}. Keep less in the session: an id instead of the thing itself."
+        )
+
+
+class Unserializable(CoatcheckError, TypeError):
+    """The session holds a value that would not come back as it is. Nothing was
+    sent: the cookie that the browser holds stays as it was.
+
+    Attributes:
+        path: where the value is, as Python would write it: `session['cart'][0]['price']`.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        super().__init__(f"{path} {problem}")
+
+
+class StoreError(CoatcheckError):
+    """The store could not be asked or did not answer in time."""

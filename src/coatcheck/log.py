@@ -1,0 +1,60 @@
+"""What a person should act on, in the standard log, once; the rest at debug level.
+
+The logger is `coatcheck`. It is quiet: one warning for each cause and engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from logging import DEBUG, getLogger
+
+from coatcheck.core.cookie import is_local
+from coatcheck.core.events import Event, Reason
+
+logger = getLogger("coatcheck")
+
+_UNKNOWN_KEY = (
+    "a session cookie was sealed with a key that this process does not have, and is taken for no session."
+    " If it comes from this application, its processes have different keys: SECRET_KEY made at import"
+    " (os.urandom) is the classic cause. If the key was changed, put the old one into SECRET_KEY_FALLBACKS."
+)
+_AMBIGUOUS = (
+    "a browser sent two different sessions under one cookie name, and neither is taken. Another host of this"
+    " domain sets a cookie of the same name, or the cookie's path or domain was changed; a name that begins"
+    " with __Host- prevents it."
+)
+_INSECURE = (
+    "a session cookie was sent to %r by plain http, without Secure: anyone on the way can read and use it."
+    " Serve this host by https; behind a proxy, have the framework trust its X-Forwarded-Proto."
+)
+
+
+class Watch:
+    """Listens to the events of one engine, writes the log and tells the application's own listener."""
+
+    def __init__(self, listener: Callable[[Event], None] | None) -> None:
+        self._listener = listener
+        self._warned: set[str] = set()
+
+    def __call__(self, event: Event) -> None:
+        if event.reason is Reason.UNKNOWN_KEY:
+            self._warn(_UNKNOWN_KEY)
+        elif event.reason is Reason.AMBIGUOUS:
+            self._warn(_AMBIGUOUS)
+        if logger.isEnabledFor(DEBUG):
+            what = event.kind.value if event.reason is None else f"{event.kind.value}: {event.reason.value}"
+            logger.debug("session %s %s", event.handle or "-", what)
+        if self._listener is not None:
+            self._listener(event)
+
+    def weak_key(self, weakness: str) -> None:
+        self._warn(f"{weakness}. It is taken because the application is in debug or testing mode, or says so.")
+
+    def insecure(self, host: str) -> None:
+        if not is_local(host):
+            self._warn(_INSECURE, host[:100])
+
+    def _warn(self, message: str, *values: object) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            logger.warning(message, *values)
