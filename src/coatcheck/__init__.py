@@ -1,16 +1,16 @@
 """Web sessions that the browser can neither read nor change.
 
-    from flask import Flask, session
-    from coatcheck.flask import Coatcheck
+from flask import Flask, session
+from coatcheck.flask import Coatcheck
 
-    app = Flask(__name__)
-    app.config["SECRET_KEY"] = ...
-    Coatcheck(app)
+app = Flask(__name__)
+app.config["SECRET_KEY"] = ...
+Coatcheck(app)
 """
 
 from __future__ import annotations
 
-from coatcheck.core.events import Event, Reason
+from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.keys import Keyring
 from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
@@ -23,6 +23,7 @@ __all__ = [
     "Keyring",
     # What it may be told
     "Event",
+    "Kind",
     "Reason",
     # What it may catch
     "CoatcheckError",

@@ -1,16 +1,17 @@
 """Flask's sessions, kept by coatcheck.
 
-    from flask import Flask, session
-    from coatcheck.flask import Coatcheck
+from flask import Flask, session
+from coatcheck.flask import Coatcheck
 
-    Coatcheck(app)
+Coatcheck(app)
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 try:
@@ -25,6 +26,7 @@ from coatcheck.core.keys import Keyring
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import OPTIONS, Settings, config_key, normalize
 from coatcheck.drive import run
+from coatcheck.errors import UsageError
 from coatcheck.log import Watch
 
 if TYPE_CHECKING:
@@ -38,8 +40,9 @@ session = cast(Session, flask.session)
 # What extensions ask before they take an object for one of Flask's sessions.
 SessionMixin.register(Session)
 
-_EXTENSION = "coatcheck"
-_CONFIG_KEYS = (*map(config_key, OPTIONS), "APPLICATION_ROOT", "TESTING", "DEBUG")
+_LISTS = ("SECRET_KEY_FALLBACKS", "SESSION_EARLIER_COOKIE_NAMES")
+_CONFIG_KEYS = (*_LISTS, *map(config_key, OPTIONS), "APPLICATION_ROOT", "TESTING", "DEBUG")
+_read_all = itemgetter(*_CONFIG_KEYS)
 _GETTERS = {
     f"cookie_{name}": f"get_cookie_{name}"
     for name in ("name", "domain", "path", "httponly", "secure", "samesite", "partitioned")
@@ -63,14 +66,18 @@ class _FlaskSession(Session):
     __slots__ = ("_app", "_interface", "environ", "keeper")
 
     def __init__(self, interface: CoatcheckSessionInterface, app: flask.Flask, environ: WSGIEnvironment) -> None:
-        super().__init__(os.urandom)
+        self._random = os.urandom
+        self._data = None
+        self._closed = self._forced = self.accessed = False
         self._interface = interface
         self._app = app
         self.environ = environ
         self.keeper: _Keeper | None = None
 
     def _load(self) -> Loaded:
-        keeper = self.keeper = self._interface.keeper(self._app)
+        if self.keeper is None:
+            self.keeper = self._interface.keeper(self._app)
+        keeper = self.keeper
         return run(keeper.engine.load(self.environ.get("HTTP_COOKIE", ""), now=keeper.clock()))
 
 
@@ -81,16 +88,24 @@ class CoatcheckSessionInterface(SessionInterface):
     """
 
     def __init__(self) -> None:
-        self._keepers: list[tuple[list[object], _Keeper]] = []
+        self.options: dict[str, Any] = {}
+        self._keepers: list[tuple[tuple[object, ...], _Keeper]] = []
+        self._warned: set[str] = set()
         self._overridden = [
-            getter for getter in _GETTERS.values() if getattr(type(self), getter) is not getattr(SessionInterface, getter)
+            getter
+            for getter in _GETTERS.values()
+            if getattr(type(self), getter) is not getattr(SessionInterface, getter)
         ]
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> Session | None:  # type: ignore[override]
         """Gives a session that reads nothing before it is looked at; None, as Flask has it, without a secret key."""
-        if not app.config["SECRET_KEY"] and not _keyword(app, "secret_key"):
+        if not app.config["SECRET_KEY"] and "secret_key" not in self.options:
             return None
-        return _FlaskSession(self, app, request.environ)
+        session = _FlaskSession(self, app, request.environ)
+        if self._overridden:
+            # A subclass may look at the request, which is gone when a test's transaction looks at the session.
+            session.keeper = self.keeper(app)
+        return session
 
     def save_session(self, app: flask.Flask, session: _FlaskSession, response: flask.Response) -> None:  # type: ignore[override]
         """Adds to the response what it must say. Raises `SessionTooLarge`, `Unserializable` and `UsageError`."""
@@ -110,31 +125,48 @@ class CoatcheckSessionInterface(SessionInterface):
 
     def check(self, app: flask.Flask) -> None:
         """Raises `UsageError` if the configuration, as far as it is there, cannot be right."""
-        if app.config["SECRET_KEY"] or _keyword(app, "secret_key"):
+        if app.config["SECRET_KEY"] or "secret_key" in self.options:
             self.keeper(app)
-        else:
+            return
+        try:
             self._read(app)
+        except UsageError as error:
+            raise error.with_traceback(None) from None
 
     def keeper(self, app: flask.Flask) -> _Keeper:
         """Gives what the configuration comes to now. It is built anew only when something in it has changed."""
-        get = app.config.get
-        seen: list[object] = [
-            app.extensions.get(_EXTENSION),
-            *map(get, _CONFIG_KEYS),
-            # By its members too: this list is changed in place when keys are rotated.
-            *(get("SECRET_KEY_FALLBACKS") or ()),
-            *[getattr(self, getter)(app) for getter in self._overridden],
-        ]
+        config = app.config
+        try:
+            seen: tuple[object, ...] = _read_all(config)
+        except KeyError:
+            # Asking for all keys in one call takes a third of the time, and needs all to be there.
+            for key in _CONFIG_KEYS:
+                config.setdefault(key, None)
+            seen = _read_all(config)
+        if seen[0] or seen[1] or self._overridden:
+            # By their members: these lists may be changed in place, as when keys are rotated.
+            seen += (
+                *_members(seen[0]),
+                None,
+                *_members(seen[1]),
+                *[getattr(self, name)(app) for name in self._overridden],
+            )
         for known, keeper in self._keepers:
             if known == seen:
                 return keeper
-        keeper = self._build(app)
+        try:
+            keeper = self._build(app)
+        except UsageError as error:
+            # An error reporter shows the variables of the frames, and these hold keys.
+            del config, seen
+            self._keepers = []
+            raise error.with_traceback(None) from None
         self._keepers = [(seen, keeper), *self._keepers[: _KEEPERS_KEPT - 1]]
         return keeper
 
     def _build(self, app: flask.Flask) -> _Keeper:
         settings, others = self._read(app)
-        watch = Watch(others.get("on_event"))
+        watch = Watch(others.get("on_event"), self._warned)
         keyring = Keyring(
             others["secret_key"],
             others.get("secret_key_fallbacks", ()),
@@ -151,8 +183,7 @@ class CoatcheckSessionInterface(SessionInterface):
         options |= {option: getattr(self, getter)(app) for option, getter in _GETTERS.items()}
         # Flask's default says False where nobody has said anything. A keyword means what it says.
         options["cookie_secure"] = options["cookie_secure"] or None
-        if (extension := app.extensions.get(_EXTENSION)) is not None:
-            options |= extension.options
+        options |= self.options
         return Settings.read({option: value for option, value in options.items() if value is not None})
 
 
@@ -168,18 +199,30 @@ class Coatcheck:
     """
 
     def __init__(self, app: flask.Flask | None = None, **options: Any) -> None:
-        self.options = normalize(options)
+        try:
+            self.options = normalize(options)
+        except UsageError as error:
+            del options
+            raise error.with_traceback(None) from None
+        del options
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: flask.Flask) -> None:
         """Does for an application what the constructor does for the one it is given."""
         interface = CoatcheckSessionInterface()
-        app.extensions[_EXTENSION] = self
+        interface.options = self.options
         interface.check(app)
         app.session_interface = interface
+        app.extensions["coatcheck"] = self
 
 
-def _keyword(app: flask.Flask, option: str) -> Any:
-    extension = app.extensions.get(_EXTENSION)
-    return None if extension is None else extension.options.get(option)
+def _members(value: object) -> Iterable[object]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+@flask.got_request_exception.connect
+def _reopen(_app: flask.Flask, **_: object) -> None:
+    """An error page takes the place of the response that the session may have been committed to."""
+    if isinstance(flask.session, _FlaskSession):
+        flask.session.reopen()

@@ -1,6 +1,6 @@
 """What a person should act on, in the standard log, once; the rest at debug level.
 
-The logger is `coatcheck`. It is quiet: one warning for each cause and engine.
+The logger is `coatcheck`. It is quiet: one warning for each cause.
 """
 
 from __future__ import annotations
@@ -28,22 +28,24 @@ _INSECURE = (
     " Serve this host by https; behind a proxy, have the framework trust its X-Forwarded-Proto."
 )
 
+_WARNINGS = {Reason.UNKNOWN_KEY: _UNKNOWN_KEY, Reason.AMBIGUOUS: _AMBIGUOUS}
+
 
 class Watch:
-    """Listens to the events of one engine, writes the log and tells the application's own listener."""
+    """Listens to the events of an engine, writes the log and tells the application's own listener.
 
-    def __init__(self, listener: Callable[[Event], None] | None) -> None:
+    `warned` is what has been said already; engines that follow each other share it.
+    """
+
+    def __init__(self, listener: Callable[[Event], None] | None, warned: set[str]) -> None:
         self._listener = listener
-        self._warned: set[str] = set()
+        self._warned = warned
 
     def __call__(self, event: Event) -> None:
-        if event.reason is Reason.UNKNOWN_KEY:
-            self._warn(_UNKNOWN_KEY)
-        elif event.reason is Reason.AMBIGUOUS:
-            self._warn(_AMBIGUOUS)
+        if event.reason in _WARNINGS:
+            self._warn(_WARNINGS[event.reason])
         if logger.isEnabledFor(DEBUG):
-            what = event.kind.value if event.reason is None else f"{event.kind.value}: {event.reason.value}"
-            logger.debug("session %s %s", event.handle or "-", what)
+            logger.debug("session %s %s %s", event.handle or "-", event.kind, event.reason or "")
         if self._listener is not None:
             self._listener(event)
 

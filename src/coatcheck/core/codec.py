@@ -22,6 +22,7 @@ from ormsgpack import (
     OPT_PASSTHROUGH_TUPLE,
     OPT_PASSTHROUGH_UUID,
     Ext,
+    Fragment,
     packb,
     unpackb,
 )
@@ -42,6 +43,9 @@ _BY_NUMBER = {extension.number: extension for extension in EXTENSIONS}
 
 # The deepest nesting that ormsgpack writes; the walk below keeps the same bound.
 _DEPTH = 254
+# Extensions within extensions call back and forth between C and Python, which a thread with
+# a small stack survives this often.
+_EXTENSION_DEPTH = 32
 
 
 def pack(value: object) -> bytes:
@@ -49,12 +53,9 @@ def pack(value: object) -> bytes:
 
     Raises `Unserializable`, with the path of the value, for a type that is not
     supported, an integer of more than 64 bits, a float that is not finite, text
-    with a lone surrogate, and nesting deeper than 254 levels.
+    with a lone surrogate, and nesting deeper than 254 levels (32 of tuples, sets and dicts with other keys than text).
     """
-    try:
-        packed = packb(value, _extend, _OPTIONS)
-    except (TypeError, ValueError, RecursionError):
-        packed = None
+    packed = _pack_fast(value)
     # The fast path is blind in two places: it writes bytearray and memoryview as
     # bytes (0xc4 to 0xc6) and takes nan and inf (0xcb 0x7f, 0xcb 0xff). Where those
     # bytes are absent, so are they; where not, the walk looks. Searching for a
@@ -78,9 +79,7 @@ def unpack(packed: bytes) -> object:
     try:
         value = unpackb(packed, ext_hook=_restore)
         # Read values hold none of what the fast path is blind to but nan and inf.
-        if 0xCB not in packed and packb(value, _extend, _OPTIONS) == packed:
-            return value
-        if pack(value) == packed:
+        if (0xCB not in packed and _pack_fast(value) == packed) or pack(value) == packed:
             return value
     except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError):
         # All that a hostile body makes the readers of the extensions raise:
@@ -89,16 +88,32 @@ def unpack(packed: bytes) -> object:
     raise ValueError("not an encoding that this codec writes")
 
 
-def _extend(value: object) -> Ext:
-    number, _, write, _ = _BY_KIND[type(value)]
-    if number in (2, 3):
+def _pack_fast(value: object) -> bytes | None:
+    try:
+        return packb(value, _extend, _OPTIONS)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _extend(value: object, level: int = 1) -> Ext:
+    number, kind, write, _ = _BY_KIND[type(value)]
+    if level > _EXTENSION_DEPTH:
+        raise ValueError
+
+    def extend(member: object) -> Ext:
+        return _extend(member, level + 1)
+
+    if kind is set or kind is frozenset:
         # Equal sets iterate in different orders; their encodings must be equal.
-        return Ext(number, packb(sorted(value, key=pack), _extend, _OPTIONS))  # type: ignore[call-overload]
-    return Ext(number, packb(write(value), _extend, _OPTIONS))
+        members = sorted(packb(member, extend, _OPTIONS) for member in value)  # type: ignore[attr-defined]
+        return Ext(number, packb([Fragment(member) for member in members]))
+    return Ext(number, packb(write(value), extend, _OPTIONS))
 
 
-def _restore(number: int, body: bytes) -> object:
-    return _BY_NUMBER[number].read(unpackb(body, ext_hook=_restore))
+def _restore(number: int, body: bytes, level: int = 1) -> object:
+    if level > _EXTENSION_DEPTH:
+        raise ValueError
+    return _BY_NUMBER[number].read(unpackb(body, ext_hook=lambda inner, part: _restore(inner, part, level + 1)))
 
 
 def _pack_by_walk(value: object) -> bytes:
@@ -109,7 +124,7 @@ def _pack_by_walk(value: object) -> bytes:
         raise Unserializable("session", f"is nested deeper than {_DEPTH} levels") from None
 
 
-def _plain(value: Any, path: tuple[object, ...]) -> object:
+def _plain(value: Any, path: tuple[object, ...], level: int = 0) -> object:
     """Gives the value in the types that `packb` writes exactly."""
     kind = type(value)
     if value is None or kind is bool or kind is bytes:
@@ -132,28 +147,31 @@ def _plain(value: Any, path: tuple[object, ...]) -> object:
     if len(path) >= _DEPTH:
         raise Unserializable(_spell(path[:3]) + "[...]", f"is nested deeper than {_DEPTH} levels")
     if kind is list:
-        return [_plain(item, (*path, index)) for index, item in enumerate(value)]
+        return [_plain(item, (*path, index), level) for index, item in enumerate(value)]
     if kind is dict and all(type(key) is str for key in value):
-        return {_plain(key, (*path, key)): _plain(item, (*path, key)) for key, item in value.items()}
-    return _plain_extension(value, path)
+        return {_plain(key, (*path, key)): _plain(item, (*path, key), level) for key, item in value.items()}
+    return _plain_extension(value, path, level + 1)
 
 
-def _plain_extension(value: Any, path: tuple[object, ...]) -> Ext:
+def _plain_extension(value: Any, path: tuple[object, ...], level: int) -> Ext:
     kind = type(value)
     extension = _BY_KIND.get(kind)
     if extension is None:
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         raise Unserializable(_spell(path), f"is of a type that a session cannot keep: {name}")
+    if level > _EXTENSION_DEPTH:
+        depth = f"is nested deeper than {_EXTENSION_DEPTH} levels of tuples, sets and dicts with other keys than text"
+        raise Unserializable(_spell(path[:3]) + "[...]", depth)
     if kind is dict:
-        body: object = [_plain(each, (*path, key)) for key, item in value.items() for each in (key, item)]
+        body: object = [_plain(each, (*path, key), level) for key, item in value.items() for each in (key, item)]
     elif kind is tuple:
-        body = [_plain(item, (*path, index)) for index, item in enumerate(value)]
+        body = [_plain(item, (*path, index), level) for index, item in enumerate(value)]
     elif kind in (set, frozenset):
-        members = [_plain(item, (*path, ...)) for item in value]
+        members = [_plain(item, (*path, ...), level) for item in value]
         body = sorted(members, key=lambda member: packb(member, None, _OPTIONS))
     else:
         try:
-            body = _plain(extension.write(value), path)
+            body = _plain(extension.write(value), path, level)
         except ValueError as error:
             raise Unserializable(_spell(path), str(error)) from None
     return Ext(extension.number, packb(body, None, _OPTIONS))

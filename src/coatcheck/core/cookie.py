@@ -6,6 +6,7 @@ and percent signs, and what one of them reads as our name another one sent.
 
 from __future__ import annotations
 
+import re
 from time import gmtime
 
 from coatcheck.core.settings import Settings
@@ -15,6 +16,7 @@ LIMIT_BYTES = 4096
 # A header is not read beyond this: servers stop at 8 to 64 KiB.
 HEADER_BYTES = 65536 + LIMIT_BYTES
 
+_LOCAL = re.compile(r"((.+\.)?localhost|127(\.\d{1,3}){3}|\[::1\]|)(:\d*)?", re.IGNORECASE)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -32,7 +34,7 @@ def find_values(header: str, name: str) -> tuple[str, ...]:
     if (at == 0 or header[at - 2 : at] == "; ") and header.find(start, at + 1) < 0:
         # As every browser sends it; splitting the whole header takes three times as long.
         end = header.find(";", at)
-        return (header[at + len(start) :] if end < 0 else header[at + len(start) : end]).rstrip(" \t"),
+        return ((header[at + len(start) :] if end < 0 else header[at + len(start) : end]).rstrip(" \t"),)
     pairs = (pair.strip(" \t") for pair in header.split(";"))
     return tuple(dict.fromkeys(pair[len(start) :] for pair in pairs if pair.startswith(start)))
 
@@ -46,7 +48,7 @@ def http_date(seconds: float) -> str:
 class CookieWriter:
     """Writes the cookie of one name with the attributes of the settings."""
 
-    __slots__ = ("_plain", "_secure", "_start", "_tail")
+    __slots__ = ("_plain", "_secure", "_start", "_tail", "secure")
 
     def __init__(self, name: str, settings: Settings) -> None:
         self._start = name + "="
@@ -65,11 +67,8 @@ class CookieWriter:
         never = settings.cookie_secure is False and not always
         self._plain = attributes if not always else "; Secure" + attributes
         self._secure = attributes if never else "; Secure" + attributes
+        self.secure = (always, not never)
         self._tail: tuple[int, int, bool, str] = (-1, 0, False, "")
-
-    def is_secure(self, https: bool) -> bool:
-        """Says whether a cookie that is set now will be Secure."""
-        return (self._secure if https else self._plain).startswith("; Secure")
 
     def write(self, value: str, *, https: bool, max_age: int | None, now: int) -> str:
         """Gives the value of `Set-Cookie`. `max_age`, in seconds, is None for a cookie that ends with the browser."""
@@ -83,11 +82,10 @@ class CookieWriter:
         return self._start + value + tail
 
     def delete(self, *, https: bool) -> str:
-        """Gives the `Set-Cookie` that deletes the cookie: with the same attributes, or a browser keeps the other one."""
+        """Gives the `Set-Cookie` that deletes the cookie: with its attributes, or a browser takes it for another."""
         return self.write("", https=https, max_age=0, now=0)
 
 
 def is_local(host: str) -> bool:
     """Says whether a `Host` header names the machine that the browser runs on."""
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    return name in ("localhost", "[::1]", "") or name.endswith(".localhost") or name.startswith("127.")
+    return _LOCAL.fullmatch(host) is not None

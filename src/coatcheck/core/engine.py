@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, Never, TypeAlias, TypeVar
 
 from coatcheck.core.codec import unpack
+from coatcheck.core.confined import Confined
 from coatcheck.core.cookie import HEADER_BYTES, LIMIT_BYTES, CookieWriter, find_values
 from coatcheck.core.events import Event, Kind, Reason, Rejected
 from coatcheck.core.keys import Keyring
@@ -19,7 +20,7 @@ from coatcheck.core.record import Record
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer
-from coatcheck.errors import SessionTooLarge
+from coatcheck.errors import CoatcheckError, SessionTooLarge
 
 _T = TypeVar("_T")
 Steps: TypeAlias = Generator[Never, Any, _T]
@@ -47,7 +48,7 @@ _NOTHING = Decision(False)
 _VARY = Decision(True)
 
 
-class Engine:
+class Engine(Confined):
     """Decides for one policy and one key ring. Threads may share it.
 
     Args:
@@ -65,6 +66,7 @@ class Engine:
     ) -> None:
         self._emit = emit
         self._name = settings.cookie_name
+        self._earlier = settings.earlier_cookie_names
         names = (settings.cookie_name, *settings.earlier_cookie_names)
         self._sealers = {name: TokenSealer(keyring, settings.audience, name, random) for name in names}
         self._writers = {name: CookieWriter(name, settings) for name in names}
@@ -85,72 +87,82 @@ class Engine:
         if len(header) > HEADER_BYTES:
             self._reject(Reason.TOO_LONG)
             header = ""
-        loaded: Loaded | None = None
-        present: tuple[str, ...] = ()
-        for name in self._sealers:
-            values = find_values(header, name)
-            if values:
+        name = self._name
+        values = find_values(header, name)
+        loaded = None
+        if values:
+            loaded = self._open(name, values[0], now) if len(values) == 1 else self._choose(name, values, now)
+        if self._earlier:
+            loaded = self._look_at_earlier(header, values, loaded, now)
+        return loaded or Loaded({}, None, False, (name,) if values else (), int(now))
+
+    def _look_at_earlier(self, header: str, values: tuple[str, ...], loaded: Loaded | None, now: float) -> Loaded:
+        """Takes over the session of an earlier cookie name, where the present name brought none."""
+        present: tuple[str, ...] = (self._name,) if values else ()
+        for name in self._earlier:
+            if values := find_values(header, name):
                 present += (name,)
-                if loaded is None:
-                    loaded = self._choose(name, values, now)
-        if loaded is None:
-            return Loaded({}, None, False, present, int(now))
-        return loaded if len(present) == 1 else loaded._replace(present=present)
+                loaded = loaded or self._choose(name, values, now)
+        return (loaded or Loaded({}, None, False, (), int(now)))._replace(present=present)
 
     def _choose(self, name: str, values: tuple[str, ...], now: float) -> Loaded | None:
-        """Opens the cookies of one name. There are several where another host of the domain has set one too.
+        """Opens several cookies of one name: another host of the domain may have set one too.
 
         Rubbish beside a good one is passed over. Of two seals of one session, the
         later counts. Of two sessions, neither: nobody can say which is the visitor's.
         """
-        chosen: Loaded | None = None
-        chosen_record: Record | None = None
-        for value in values[:_TRIES]:
-            try:
-                record, content, current = self._open(name, value, now)
-            except Rejected as rejected:
-                self._reject(rejected.reason)
-                continue
-            if chosen_record is not None:
-                if record.id != chosen_record.id:
-                    self._reject(Reason.AMBIGUOUS)
-                    return None
-                if record.sealed_at <= chosen_record.sealed_at:
-                    continue
-            chosen_record = record
-            chosen = Loaded(content, record, not current or name != self._name, (name,), int(now))
-        return chosen
+        found = [loaded for value in values[:_TRIES] if (loaded := self._open(name, value, now))]
+        records = [loaded.record for loaded in found if loaded.record]
+        if len({record.id for record in records}) > 1:
+            self._reject(Reason.AMBIGUOUS)
+            return Loaded({}, None, False, (name,), int(now))
+        latest = max(records, key=lambda record: record.sealed_at, default=None)
+        return next((loaded for loaded in found if loaded.record is latest), None)
 
-    def _open(self, name: str, value: str, now: float) -> tuple[Record, dict[str, Any], bool]:
+    def _open(self, name: str, value: str, now: float) -> Loaded | None:
         if len(name) + len(value) > LIMIT_BYTES:
-            raise Rejected(Reason.TOO_LONG)
-        record, current = self._sealers[name].open(value, now)
-        # The limits that the browser keeps are a courtesy; these count (ASVS 7.3.1, 7.3.2).
-        if record.sealed_at > now + _SKEW or record.created_at > now + _SKEW:
-            raise Rejected(Reason.FROM_THE_FUTURE)
-        if int(now) - record.sealed_at > self._lifetime:
-            raise Rejected(Reason.EXPIRED)
-        if self._absolute is not None and int(now) - record.created_at > self._absolute:
-            raise Rejected(Reason.TOO_OLD)
-        try:
-            content = unpack(record.packed)
-        except ValueError:
-            raise Rejected(Reason.UNREADABLE) from None
-        if type(content) is not dict:
-            raise Rejected(Reason.UNREADABLE)
-        return record, content, current
+            reason: Reason | None = Reason.TOO_LONG
+        else:
+            try:
+                record, current = self._sealers[name].open(value, now)
+                content = unpack(record.packed)
+            except Rejected as rejected:
+                reason = rejected.reason
+            except ValueError:
+                reason = Reason.UNREADABLE
+            else:
+                reason = self._limit_passed(record, int(now))
+                if not isinstance(content, dict):
+                    reason = Reason.UNREADABLE
+                elif reason is None:
+                    reseal = not current or name != self._name
+                    return Loaded(content, record, reseal, (name,), int(now))
+        self._reject(reason)
+        return None
 
-    def _reject(self, reason: Reason) -> None:
+    def _limit_passed(self, record: Record, now: int) -> Reason | None:
+        # The limits that the browser keeps are a courtesy; these count (ASVS 7.3.1, 7.3.2).
+        if max(record.sealed_at, record.created_at) - now > _SKEW:
+            return Reason.FROM_THE_FUTURE
+        if now - record.sealed_at > self._lifetime:
+            return Reason.EXPIRED
+        if self._absolute is not None and now - record.created_at > self._absolute:
+            return Reason.TOO_OLD
+        return None
+
+    def _reject(self, reason: Reason | None) -> None:
         self._emit(Event(Kind.REJECTED, reason))
 
     # Commit
 
     def commit(self, session: Session, *, now: float, https: bool) -> Steps[Decision]:
-        """Gives what the response must say. A session whose cookie is sent or deleted can be changed no more.
+        """Gives what the response must say. The session can be changed no more afterwards.
 
-        Raises `SessionTooLarge` and `Unserializable`; the browser's cookie then stays as it was.
+        Raises `SessionTooLarge` and `Unserializable`; the browser's cookie then
+        stays as it was, and a second try with the same content says nothing more.
         """
         yield from ()
+        session._closed = True
         quiet = _VARY if session.accessed else _NOTHING
         if session._data is None:
             if not self._always and not session._forced:
@@ -158,13 +170,25 @@ class Engine:
             # Looked at by us, not by the application.
             session._open()
             session.accessed = quiet.vary
-        loaded = session._loaded
-        if not session._data:
-            if loaded.present and (session._mutated or session._forced):
-                return self._delete(session, loaded, https)
+        if session._failed:
             return quiet
+        if not session._data:
+            loaded = session._loaded
+            if loaded.present and (session._mutated or session._forced):
+                return self._delete(loaded, https)
+            return quiet
+        try:
+            return self._keep(session, now, https) or quiet
+        except CoatcheckError:
+            # The error page is another response, whose handler may put things right.
+            session._failed = True
+            session._closed = False
+            raise
+
+    def _keep(self, session: Session, now: float, https: bool) -> Decision | None:
         # The packed content stays in the session, out of the variables that an error reporter shows.
         session._pack()
+        loaded = session._loaded
         record = None if session._ended else loaded.record
         if record is None:
             kind = Kind.CREATED
@@ -172,22 +196,16 @@ class Engine:
             kind = Kind.CHANGED
         elif loaded.reseal:
             kind = Kind.RESEALED
-        elif self._is_due(session, record, now):
+        elif self._refresh and (session.permanent if self._always else now - record.sealed_at > self._interval):
             kind = Kind.REFRESHED
         else:
-            return quiet
-        return self._write(session, record, kind, now, https)
+            return None
+        return self._write(session, record, kind, int(now), https)
 
-    def _is_due(self, session: Session, record: Record, now: float) -> bool:
-        if self._always:
-            return session.permanent
-        return self._refresh and int(now) - record.sealed_at > self._interval
-
-    def _write(self, session: Session, record: Record | None, kind: Kind, now: float, https: bool) -> Decision:
-        second = int(now)
+    def _write(self, session: Session, record: Record | None, kind: Kind, now: int, https: bool) -> Decision:
         session_id = session._identity()
-        created_at = second if record is None else record.created_at
-        token = self._sealers[self._name].seal(Record(session_id, created_at, second, session._packed), now)
+        created_at = now if record is None else record.created_at
+        token = self._sealers[self._name].seal(Record(session_id, created_at, now, session._packed), now)
         size = len(self._name) + len(token)
         if size > LIMIT_BYTES:
             del token
@@ -196,24 +214,20 @@ class Engine:
         if session.permanent:
             max_age = int(self._lifetime)
             if self._absolute is not None:
-                max_age = min(max_age, created_at + int(self._absolute) - second)
+                max_age = min(max_age, created_at + int(self._absolute) - now)
         writer = self._writers[self._name]
-        cookies = (writer.write(token, https=https, max_age=max_age, now=second),)
-        if len(self._writers) > 1:
+        cookies: tuple[str, ...] = (writer.write(token, https=https, max_age=max_age, now=now),)
+        if self._earlier:
             cookies += self._delete_earlier(session._loaded, https)
-        self._close(session, kind, session_id)
-        return Decision(True, cookies, not writer.is_secure(https))
+        self._emit(Event(kind, handle=session_id.hex()))
+        return Decision(True, cookies, not writer.secure[https])
 
-    def _delete(self, session: Session, loaded: Loaded, https: bool) -> Decision:
+    def _delete(self, loaded: Loaded, https: bool) -> Decision:
         cookies = self._delete_earlier(loaded, https)
         if self._name in loaded.present:
             cookies = (self._writers[self._name].delete(https=https), *cookies)
-        self._close(session, Kind.DESTROYED, None if loaded.record is None else loaded.record.id)
+        self._emit(Event(Kind.DESTROYED, handle=loaded.record and loaded.record.id.hex()))
         return Decision(True, cookies)
 
     def _delete_earlier(self, loaded: Loaded, https: bool) -> tuple[str, ...]:
         return tuple(self._writers[name].delete(https=https) for name in loaded.present if name != self._name)
-
-    def _close(self, session: Session, kind: Kind, session_id: bytes | None) -> None:
-        session._closed = True
-        self._emit(Event(kind, None, None if session_id is None else session_id.hex()))

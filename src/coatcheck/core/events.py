@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What happened."""
 
     CREATED = "created"
@@ -17,7 +17,7 @@ class Kind(str, Enum):
     REJECTED = "rejected"
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Why a cookie gave no session."""
 
     TOO_LONG = "too_long"

@@ -59,8 +59,8 @@ def _write_datetime(value: datetime) -> object:
 
 
 def _read_datetime(plain: Any) -> datetime:
-    *fields, fold, zone = plain
-    return datetime(*fields, fold=fold, tzinfo=_read_zone(zone))
+    year, month, day, hour, minute, second, microsecond, fold, zone = plain
+    return datetime(year, month, day, hour, minute, second, microsecond, _read_zone(zone), fold=fold)
 
 
 def _write_time(value: time) -> object:
@@ -68,8 +68,8 @@ def _write_time(value: time) -> object:
 
 
 def _read_time(plain: Any) -> time:
-    *fields, fold, zone = plain
-    return time(*fields, fold=fold, tzinfo=_read_zone(zone))
+    hour, minute, second, microsecond, fold, zone = plain
+    return time(hour, minute, second, microsecond, _read_zone(zone), fold=fold)
 
 
 def _read_map(plain: Any) -> dict[Any, Any]:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from coatcheck.core.confined import Confined
 from coatcheck.core.strength import weakness
 from coatcheck.errors import UsageError
 
@@ -17,11 +18,14 @@ KEY_ID_BYTES = 4
 Secret: TypeAlias = str | bytes
 Fallback: TypeAlias = "Secret | tuple[Secret, datetime]"
 
-_ADVICE = "make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+_ADVICE = (
+    "make one with: python -c 'import secrets; print(secrets.token_hex(32))'."
+    " On a development machine, SESSION_ALLOW_WEAK_KEY = True takes any"
+)
 
 
 def _derive(secret: bytes, length: int, *purpose: str) -> bytes:
-    """HKDF-SHA256 (RFC 5869). Each part of the purpose has its length before it, so that no two purposes run together."""
+    """HKDF-SHA256 (RFC 5869). Each part has its length before it, so that no two purposes run together."""
     info = b"coatcheck v1"
     for part in purpose:
         encoded = part.encode()
@@ -29,7 +33,7 @@ def _derive(secret: bytes, length: int, *purpose: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret)
 
 
-class Key:
+class Key(Confined):
     """One secret, its id, and until when it may open."""
 
     __slots__ = ("_secret", "id", "not_after")
@@ -42,15 +46,12 @@ class Key:
     def __repr__(self) -> str:
         return f"<Key {self.id.hex()}>"
 
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not pickled: build the key ring anew from the configuration")
-
     def derive(self, kind: str, audience: str, name: str) -> bytes:
         """Gives the key for one purpose, 32 bytes."""
         return _derive(self._secret, 32, kind, audience, name)
 
 
-class Keyring:
+class Keyring(Confined):
     """The secrets of an application: one seals, all open.
 
     A token names its key, so there is no trial decryption, and the order of the
@@ -70,22 +71,34 @@ class Keyring:
     def __init__(self, secret: Secret, fallbacks: Iterable[Fallback] = (), *, allow_weak: bool = False) -> None:
         self.weaknesses: tuple[str, ...] = ()
         self.keys: dict[bytes, Key] = {}
-        self.primary = self._add("the secret key", secret, None, allow_weak)
+        try:
+            self.primary = self._add("the secret key", secret, None, allow_weak)
+            self._add_fallbacks(fallbacks, allow_weak)
+        except UsageError as error:
+            # An error reporter shows the variables of the frames, and these are secrets.
+            del secret, fallbacks
+            raise error.with_traceback(None) from None
+
+    def _add_fallbacks(self, fallbacks: Iterable[Fallback], allow_weak: bool) -> None:
+        if not isinstance(fallbacks, (list, tuple, set, frozenset)):
+            raise UsageError("the fallback secret keys must be a list of secrets")
         for index, fallback in enumerate(fallbacks):
-            entry = fallback if isinstance(fallback, tuple) else (fallback, None)
-            self._add(f"fallback secret key {index}", entry[0], entry[1], allow_weak)
+            label = f"fallback secret key {index}"
+            secret, not_after = fallback if isinstance(fallback, tuple) and len(fallback) == 2 else (fallback, None)
+            if not_after is not None and not (isinstance(not_after, datetime) and not_after.tzinfo):
+                raise UsageError(f"{label} must be a secret, or a pair of a secret and an aware datetime")
+            self._add(label, secret, not_after, allow_weak)
 
     def _add(self, label: str, secret: Secret, not_after: datetime | None, allow_weak: bool) -> Key:
         if not isinstance(secret, (str, bytes)):
             raise UsageError(f"{label} must be text or bytes, not {type(secret).__name__}")
-        encoded = secret.encode() if isinstance(secret, str) else secret
+        encoded = secret if isinstance(secret, bytes) else secret.encode(errors="replace")
+        if isinstance(secret, str) and encoded.decode() != secret:
+            raise UsageError(f"{label} holds a lone surrogate, which is not Unicode")
         problem = weakness(encoded) if encoded else "is empty"
-        expiry = None if not_after is None else not_after.timestamp()
-        key = Key(encoded, expiry) if encoded else None
-        # Whoever prints this frame's variables with the error must not print the secret.
-        del secret, encoded
-        if key is None or (problem and not allow_weak):
+        if not encoded or (problem and not allow_weak):
             raise UsageError(f"{label} {problem}; {_ADVICE}")
+        key = Key(encoded, None if not_after is None else not_after.timestamp())
         if key.id in self.keys:
             raise UsageError(f"{label} is in the key ring twice; take it out of the fallbacks")
         if problem:
@@ -94,4 +107,4 @@ class Keyring:
         return key
 
     def __repr__(self) -> str:
-        return f"<Keyring {self.primary.id.hex()}, {len(self.keys) - 1} fallbacks>"
+        return f"<Keyring {' '.join(key_id.hex() for key_id in self.keys)}>"

@@ -34,10 +34,10 @@ class Record(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """Gives the plaintext, a multiple of 32 bytes."""
-        id, created_at, sealed_at, packed = self
+        session_id, created_at, sealed_at, packed = self
         # One number of eleven bytes: the shape is the leading zero.
         times = (sealed_at << 40 | created_at).to_bytes(11, "big")
-        return times + id + packed + _PADDING[(_HEAD_BYTES + len(packed)) % _BLOCK_BYTES]
+        return times + session_id + packed + _PADDING[(_HEAD_BYTES + len(packed)) % _BLOCK_BYTES]
 
     @classmethod
     def from_bytes(cls, plaintext: bytes) -> Record:

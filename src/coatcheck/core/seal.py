@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation, Mode
 
+from coatcheck.core.confined import Confined
+
 KEY_BYTES = 32
 NONCE_BYTES = 24
 TAG_BYTES = 16
@@ -47,7 +49,7 @@ def derive_aead(key: bytes, prefix: bytes) -> AESGCM:
     return AESGCM(derivation.derive(key))
 
 
-class Sealer:
+class Sealer(Confined):
     """Seals and opens under one key and one head: the bytes before the nonce, which are authenticated too.
 
     Threads may share it.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from copy import deepcopy
-from datetime import datetime, timezone
-from typing import Any, NamedTuple, NoReturn, Self
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Self
 
 from coatcheck.core import codec
+from coatcheck.core.confined import Confined
 from coatcheck.core.record import ID_BYTES, Record
 from coatcheck.errors import Unserializable, UsageError
 
@@ -30,7 +31,7 @@ class Loaded(NamedTuple):
         return f"<Loaded {self.record}>"
 
 
-class Session(MutableMapping[str, Any]):
+class Session(Confined, MutableMapping[str, Any]):
     """A dict that the server keeps for one browser.
 
     It behaves as a dict in everything a view does. Nothing is decoded before the
@@ -41,7 +42,19 @@ class Session(MutableMapping[str, Any]):
     """
 
     # What only `_open` sets is not read before: most requests never look.
-    __slots__ = ("_closed", "_data", "_ended", "_forced", "_id", "_loaded", "_mutated", "_packed", "_random", "accessed")
+    __slots__ = (
+        "_closed",
+        "_data",
+        "_ended",
+        "_failed",
+        "_forced",
+        "_id",
+        "_loaded",
+        "_mutated",
+        "_packed",
+        "_random",
+        "accessed",
+    )
 
     accessed: bool
     """Whether anything looked at the session in this request: the response then depends on the cookie."""
@@ -50,6 +63,7 @@ class Session(MutableMapping[str, Any]):
     _id: bytes | None
     _mutated: bool
     _ended: bool
+    _failed: bool
     _packed: bytes
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
@@ -71,7 +85,7 @@ class Session(MutableMapping[str, Any]):
     def _open(self) -> dict[str, Any]:
         self.accessed = True
         self._loaded = loaded = self._load()
-        self._mutated = self._ended = False
+        self._mutated = self._ended = self._failed = False
         self._id = None
         self._data = content = loaded.content
         return content
@@ -80,13 +94,14 @@ class Session(MutableMapping[str, Any]):
         data = self._data
         return self._open() if data is None else data
 
+    # No method keeps the content in a variable where it may raise: an error
+    # reporter shows the variables of every frame.
+
     def __getitem__(self, key: str) -> Any:
-        data = self._data
-        return (self._open() if data is None else data)[key]
+        return (self._open() if self._data is None else self._data)[key]
 
     def get(self, key: str, default: Any = None) -> Any:
-        data = self._data
-        return (self._open() if data is None else data).get(key, default)
+        return (self._open() if self._data is None else self._data).get(key, default)
 
     def __contains__(self, key: object) -> bool:
         return key in self._content()
@@ -132,20 +147,18 @@ class Session(MutableMapping[str, Any]):
     def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
         return dict(other) | self._content() if isinstance(other, Mapping) else NotImplemented
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError("a session belongs to one request and is not pickled; pickle dict(session)")
-
     # Writing
 
     def _change(self) -> dict[str, Any]:
         """Gives the content to a method that changes it."""
-        content = self._content()
         if self._closed:
             raise UsageError(
                 "the headers of this response are gone, and a change of the session cannot reach the browser"
                 " any more: change it before the response is returned, not while its body is streamed"
             )
+        content = self._content()
         self._mutated = True
+        self._failed = False
         return content
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -157,8 +170,7 @@ class Session(MutableMapping[str, Any]):
         del self._change()[key]
 
     def pop(self, key: str, default: Any = _ABSENT) -> Any:
-        content = self._content()
-        if key in content:
+        if key in self._content():
             return self._change().pop(key)
         if default is _ABSENT:
             raise KeyError(key)
@@ -170,13 +182,14 @@ class Session(MutableMapping[str, Any]):
         return self._change().popitem()
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        content = self._content()
-        return content[key] if key in content else self._change().setdefault(key, default)
+        if key in self._content():
+            return self[key]
+        return self._change().setdefault(key, default)
 
     def update(self, *others: Any, **items: Any) -> None:
         self._change().update(*others, **items)
 
-    def __ior__(self, other: Any) -> Self:
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]  # as dict's
         self.update(other)
         return self
 
@@ -202,7 +215,11 @@ class Session(MutableMapping[str, Any]):
 
     @property
     def modified(self) -> bool:
-        """Whether a method of the dict was called that changes it. Set it to True to have the cookie sent regardless."""
+        """Whether a method of the dict was called that changes it.
+
+        Set it to True to have the cookie sent regardless. It is no condition: a
+        change is found by comparing, whether this says so or not.
+        """
         return self._forced or (self._data is not None and self._mutated)
 
     @modified.setter
@@ -216,7 +233,7 @@ class Session(MutableMapping[str, Any]):
         """When the session began, in UTC; now for a new one."""
         self._content()
         record = None if self._ended else self._loaded.record
-        return datetime.fromtimestamp(self._loaded.now if record is None else record.created_at, timezone.utc)
+        return datetime.fromtimestamp(self._loaded.now if record is None else record.created_at, UTC)
 
     @property
     def handle(self) -> str:
@@ -226,8 +243,8 @@ class Session(MutableMapping[str, Any]):
     def _identity(self) -> bytes:
         self._content()
         if self._id is None:
-            record = self._loaded.record
-            self._id = self._random(ID_BYTES) if record is None or self._ended else record.id
+            record = None if self._ended else self._loaded.record
+            self._id = self._random(ID_BYTES) if record is None else record.id
         return self._id
 
     def regenerate(self) -> None:
@@ -250,7 +267,13 @@ class Session(MutableMapping[str, Any]):
         self._ended = True
         self._id = None
 
-    # For the engine
+    # For the engine and the integrations
+
+    def reopen(self) -> None:
+        """Lets the session be changed and committed again, where another response takes the place of the first."""
+        self._closed = False
+        # Asking a framework for the session may count as a look; only a load is one.
+        self.accessed = self._data is not None
 
     def _pack(self) -> None:
         try:

@@ -75,6 +75,15 @@ class Settings:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
+        for name in ("cookie_httponly", "cookie_partitioned", "refresh_each_request", "allow_weak_key"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} must be True or False")
+        if self.cookie_secure is not None and not isinstance(self.cookie_secure, bool):
+            raise UsageError("cookie_secure must be True, False or None")
+        if not isinstance(self.audience, str):
+            raise UsageError("audience must be text")
+        if not isinstance(self.earlier_cookie_names, (tuple, list)):
+            raise UsageError("earlier_cookie_names must be a list of names")
         for name in ("permanent_lifetime", "refresh_interval", "absolute_lifetime"):
             put(name, _duration(name, getattr(self, name)))
         put("earlier_cookie_names", tuple(self.earlier_cookie_names))
@@ -90,9 +99,13 @@ class Settings:
         if self.cookie_name in self.earlier_cookie_names:
             raise UsageError("earlier_cookie_names holds the cookie's present name")
         if not isinstance(self.cookie_path, str) or not _PATH.fullmatch(self.cookie_path):
-            raise UsageError("cookie_path must begin with / and hold no control character, comma, semicolon or non-ASCII")
+            raise UsageError(
+                "cookie_path must begin with / and hold no control character, comma, semicolon or non-ASCII"
+            )
         if len(self.cookie_path) > _ATTRIBUTE_BYTES or len(self.cookie_domain or "") > _ATTRIBUTE_BYTES:
-            raise UsageError(f"cookie_path and cookie_domain have at most {_ATTRIBUTE_BYTES} bytes: browsers ignore more")
+            raise UsageError(
+                f"cookie_path and cookie_domain have at most {_ATTRIBUTE_BYTES} bytes: browsers ignore more"
+            )
         # Browsers compare the prefixes without regard to case (RFC 6265bis, section 4.1.3).
         prefix = self.cookie_name.lower()
         needs_secure = {
@@ -111,7 +124,9 @@ class Settings:
     def _check_times(self) -> None:
         second = timedelta(seconds=1)
         if not second <= self.permanent_lifetime <= LONGEST_COOKIE:
-            raise UsageError("permanent_lifetime must be from 1 second to 400 days, the longest that browsers keep a cookie")
+            raise UsageError(
+                "permanent_lifetime must be from 1 second to 400 days, the longest that browsers keep a cookie"
+            )
         if self.absolute_lifetime is not None and self.absolute_lifetime < second:
             raise UsageError("absolute_lifetime must be at least 1 second, or None")
         if self.refresh_interval is not None and self.refresh_interval < timedelta(0):
@@ -134,17 +149,25 @@ def config_key(option: str) -> str:
 
 
 def normalize(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives keyword options under their one name; `session_` in a name may stand or not.
+    """Gives options under their one name; `session_` in a name may stand or not, and None stands for not given.
 
-    Raises `UsageError` for one that does not exist.
+    Raises `UsageError` for one that does not exist, or comes twice.
     """
-    normal = {option.lower().replace("session_", ""): value for option, value in options.items()}
-    for option in normal:
+    normal: dict[str, Any] = {}
+    for given, value in options.items():
+        option = given.lower().replace("session_", "")
         if option not in OPTIONS:
             close = get_close_matches(option, OPTIONS, 1)
-            raise UsageError(f"there is no option {option!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
-    if normal.get("store") is not None:
+            raise UsageError(f"there is no option {given!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+        if option in normal:
+            raise UsageError(f"the option {option!r} is given twice")
+        if value is not None:
+            normal[option] = value
+    if "store" in normal:
         raise UsageError("this version keeps sessions in the cookie only: leave the option 'store' out")
+    for option in ("clock", "on_event"):
+        if option in normal and not callable(normal[option]):
+            raise UsageError(f"{option} must be callable")
     return normal
 
 
@@ -166,9 +189,9 @@ def _domain(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         # Browsers drop a leading dot; a port has never meant anything here.
-        host = value.partition(":")[0].removeprefix(".")
+        host, _, port = value.partition(":")
         try:
-            ascii_host = host.encode("idna").decode("ascii")
+            ascii_host = host.removeprefix(".").encode("idna").decode("ascii") if not port or port.isdigit() else ""
         except UnicodeError:
             ascii_host = ""
         if _DOMAIN.fullmatch(ascii_host):

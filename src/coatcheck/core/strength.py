@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from math import log2
 
 MIN_BYTES = 16
@@ -14,9 +15,9 @@ _WELL_KNOWN = frozenset(
         b'_5#y2L"F4Q8z\n\xec]/',
         b"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
         b"5f352379324c22463451387a0aec5d2f",
-        b"\xfd{H\xe5<\x95\xf9\xe3\x96.5\xd1\x01O<!\xd5\xa2\xa0\x9fR\"\xa1\xa8",
+        b'\xfd{H\xe5<\x95\xf9\xe3\x96.5\xd1\x01O<!\xd5\xa2\xa0\x9fR"\xa1\xa8',
         b"A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
-        b"?\xbf,\xb4\x8d\xa3\"<\x9c\xb0@\x0f5\xab,w\xee\x8d$0\x13\x8b83",
+        b'?\xbf,\xb4\x8d\xa3"<\x9c\xb0@\x0f5\xab,w\xee\x8d$0\x13\x8b83',
         b"\x02\x01thisismyscretkey\x01\x02\\e\\y\\y\\h",
         b"\x02\x01thisismyscretkey\x01\x02\\\\e\\\\y\\\\y\\\\h",
         b"s3cr3tk3ys3cr3tk3y",
@@ -40,7 +41,7 @@ _WORDS = (
     "letmein",
     "qwerty",
 )
-_PHRASE = re.compile(rb"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[ _.,-]+(?:[A-Z]?[a-z]+|[A-Z]+))+[ .!?]*")
+_PHRASE = re.compile(rb"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[ _.,-]+(?:[A-Z]?[a-z]+|[A-Z]+|[0-9]{1,4}))+[ .!?]*")
 _ALPHABETS = ((rb"[0-9]+", 10), (rb"[0-9a-f]+|[0-9A-F]+", 16), (rb"[a-z]+|[A-Z]+", 26), (rb"[!-~]+", 64))
 
 
@@ -57,7 +58,7 @@ def weakness(secret: bytes) -> str | None:
         return "is a phrase of words, which can be guessed"
     if (secret + secret).find(secret, 1) < MIN_BYTES or len(set(secret)) <= 4:
         return "repeats a few bytes"
-    steps = sum(abs(after - before) <= 1 for before, after in zip(secret, secret[1:], strict=False))
+    steps = sum(abs(after - before) <= 1 for before, after in pairwise(secret))
     if steps >= 0.75 * (len(secret) - 1):
         return "is a sequence"
     alphabet = next((size for pattern, size in _ALPHABETS if re.fullmatch(pattern, secret)), 256)

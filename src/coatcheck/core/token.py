@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 
+from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason, Rejected
 from coatcheck.core.keys import KEY_ID_BYTES, Keyring
 from coatcheck.core.record import Record
@@ -52,7 +53,7 @@ def decode(text: str) -> bytes:
     raise Rejected(Reason.MALFORMED)
 
 
-class TokenSealer:
+class TokenSealer(Confined):
     """Makes and reads sealed tokens for one purpose: an audience and a cookie name, under each key of the ring."""
 
     __slots__ = ("_not_after", "_primary", "_sealers")
