@@ -1,0 +1,56 @@
+"""What a response says to caches."""
+
+from __future__ import annotations
+
+import pytest
+
+from coatcheck.core.headers import add_no_store, add_vary
+
+
+@pytest.mark.parametrize(
+    ("present", "header"),
+    [
+        ([], "Cookie"),
+        ([""], "Cookie"),
+        (["Accept"], "Accept, Cookie"),
+        (["Accept-Encoding, Accept"], "Accept-Encoding, Accept, Cookie"),
+        (["Accept", "Origin"], "Accept, Origin, Cookie"),
+        (["Accept,\tOrigin , "], "Accept, Origin, Cookie"),
+        ([" , ,"], "Cookie"),
+        (["Cookie2"], "Cookie2, Cookie"),
+        (["X-Cookie"], "X-Cookie, Cookie"),
+        (["Accept*"], "Accept*, Cookie"),
+        (["Cookie"], None),
+        (["cookie"], None),
+        (["COOKIE"], None),
+        (["Accept, cookie"], None),
+        (["Accept", "Cookie"], None),
+        (["Accept,Cookie,Origin"], None),
+        (["*"], None),
+        (["Accept, *"], None),
+        (["Accept", " * "], None),
+    ],
+)
+def test_vary_says_cookie_and_keeps_what_it_said(present: list[str], header: str | None) -> None:
+    assert add_vary(present) == header
+
+
+@pytest.mark.parametrize(
+    ("present", "header"),
+    [
+        ([], "no-store"),
+        ([""], "no-store"),
+        (["public, max-age=3600"], "no-store"),
+        (["private"], "no-store"),
+        (["no-cache"], "no-store"),
+        (["x-no-store"], "no-store"),
+        (["no-store=1"], "no-store"),
+        (['private="no-store"'], "no-store"),
+        (["no-store"], None),
+        (["No-Store"], None),
+        (["private, no-store"], None),
+        (["private", "max-age=0 ,\tno-store "], None),
+    ],
+)
+def test_cache_control_forbids_storing(present: list[str], header: str | None) -> None:
+    assert add_no_store(present) == header

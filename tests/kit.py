@@ -1,0 +1,127 @@
+"""What the tests share: a clock that is set, a scripted source of randomness, a site and its browsers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import Any
+
+from coatcheck import Event, Keyring, Session, Settings
+from coatcheck.core.engine import Decision, Engine
+from coatcheck.core.session import Loaded
+from coatcheck.drive import run
+
+SECRET = "9f3c1b7ad0e84c52b6e1f70a2d95c8437be00f6a1c24d98e5b37a6f0c1d2e394"
+OTHER_SECRET = "41d7e2b09a6c4f13857dbe9c20fa61830c5be4d7f29a1868b3e07c5d94f1a62e"
+NOON = 1_800_000_000
+
+
+def nothing(session: Session) -> None:
+    """A view that does not look at the session."""
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: float = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Script:
+    """A source of randomness that gives known bytes, and fails when they are used up."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self._stream = BytesIO(b"".join(parts))
+
+    def __call__(self, count: int) -> bytes:
+        given = self._stream.read(count)
+        assert len(given) == count, "more randomness is drawn than was scripted"
+        return given
+
+
+class Visit(Session):
+    """The session of one request."""
+
+    def __init__(self, site: Site, header: str) -> None:
+        super().__init__(os.urandom)
+        self.site = site
+        self.header = header
+        self.loads = 0
+
+    def _load(self) -> Loaded:
+        self.loads += 1
+        return run(self.site.engine.load(self.header, now=self.site.clock()))
+
+
+class Site:
+    """One policy and one key ring, with a list of the events so far. A clock may be shared with another site."""
+
+    def __init__(
+        self,
+        secret: str | bytes = SECRET,
+        fallbacks: Iterable[Any] = (),
+        *,
+        clock: Clock | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+        **options: Any,
+    ) -> None:
+        self.clock = clock or Clock()
+        self.events: list[Event] = []
+        self.settings = Settings(**options)
+        self.keyring = Keyring(secret, fallbacks)
+        self.engine = Engine(self.settings, self.keyring, random=random, emit=self.events.append)
+
+    def open(self, header: str = "") -> Visit:
+        return Visit(self, header)
+
+    def commit(self, session: Session, *, https: bool = True) -> Decision:
+        return run(self.engine.commit(session, now=self.clock(), https=https))
+
+
+class Browser:
+    """Keeps cookies by name and sends them all. It ends none by itself: what the server enforces must not need it."""
+
+    def __init__(self, site: Site, *, https: bool = True) -> None:
+        self.site = site
+        self.https = https
+        self.cookies: dict[str, str] = {}
+
+    @property
+    def header(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
+    def visit(self, view: Callable[[Session], object] = nothing) -> Decision:
+        """Makes a request. `view` gets the session; what it raises comes out here."""
+        session = self.site.open(self.header)
+        view(session)
+        decision = self.site.commit(session, https=self.https)
+        for cookie in decision.cookies:
+            name, value = name_and_value(cookie)
+            if attributes(cookie).get("max-age") == "0":
+                self.cookies.pop(name, None)
+            else:
+                self.cookies[name] = value
+        return decision
+
+    def read(self) -> dict[str, Any]:
+        """Gives what the site now reads from the cookies, without answering."""
+        return dict(self.site.open(self.header))
+
+
+def name_and_value(cookie: str) -> tuple[str, str]:
+    """Gives the name and the value of a `Set-Cookie`."""
+    name, _, value = cookie.partition(";")[0].partition("=")
+    return name, value
+
+
+def attributes(cookie: str) -> dict[str, str]:
+    """Gives the attributes of a `Set-Cookie` by their names in lower case; "" for those that have no value."""
+    parts = [part.strip().partition("=") for part in cookie.split(";")[1:]]
+    return {name.lower(): value for name, _, value in parts}

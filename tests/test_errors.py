@@ -1,0 +1,59 @@
+"""The errors are one small tree, and each says what happened and what to do."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+import coatcheck
+from coatcheck import CoatcheckError, SessionTooLarge, StoreError, Unserializable, UsageError
+
+EXAMPLES = [
+    UsageError("cookie_path must begin with /"),
+    SessionTooLarge(5000, 4096, (("cart", 3000), ("user", 900))),
+    Unserializable("session['cart'][0]", "is of a type that a session cannot keep: set_iterator"),
+    StoreError("the store did not answer in 2 s"),
+]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_each_error_is_caught_by_the_root(error: CoatcheckError) -> None:
+    assert isinstance(error, CoatcheckError)
+    with pytest.raises(CoatcheckError):
+        raise error
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    drawn = [line.split()[1] for line in str(coatcheck.errors.__doc__).splitlines() if "──" in line]
+    assert drawn == [error.__name__ for error in CoatcheckError.__subclasses__()]
+    assert all(error.__module__ == "coatcheck.errors" for error in CoatcheckError.__subclasses__())
+
+
+def test_each_error_is_what_programs_catch_already() -> None:
+    # Flask raises ValueError for a bad SameSite, and json TypeError for a type that it lacks.
+    assert issubclass(UsageError, ValueError)
+    assert issubclass(Unserializable, TypeError)
+
+
+def test_too_large_says_size_limit_and_the_largest_keys() -> None:
+    error = SessionTooLarge(5000, 4096, (("cart", 3000), ("user", 900)))
+    assert (error.size, error.limit, error.largest) == (5000, 4096, (("cart", 3000), ("user", 900)))
+    assert "a cookie of 5000 bytes and browsers keep at most 4096" in str(error)
+    assert "cart (3000 bytes), user (900 bytes). Keep less in the session" in str(error)
+
+
+def test_unserializable_says_where() -> None:
+    error = Unserializable("session['a']", "is a float that is not finite (nan or inf)")
+    assert error.path == "session['a']"
+    assert str(error) == "session['a'] is a float that is not finite (nan or inf)"
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_each_error_passes_from_one_process_to_another(error: CoatcheckError) -> None:
+    # As worker pools and test runners send them.
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(other) is type(error)
+        assert str(other) == str(error)
+        assert vars(other) == vars(error)

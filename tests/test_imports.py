@@ -1,0 +1,230 @@
+"""The core is pure, imports point down, and nothing needs what is not there."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+import coatcheck
+
+PACKAGE = Path(str(coatcheck.__file__)).parent
+CORE = sorted((PACKAGE / "core").glob("*.py"))
+FILES = sorted(PACKAGE.rglob("*.py"))
+# What a module of the core may import from the core, top to bottom.
+LAYERS = {
+    "engine": {"confined", "session", "token", "seal", "record", "codec", "keys", "cookie", "settings", "events"},
+    "session": {"confined", "record", "codec"},
+    "token": {"confined", "seal", "keys", "record", "events"},
+    "seal": {"confined"},
+    "keys": {"confined", "strength"},
+    "confined": set(),
+    "strength": set(),
+    "record": set(),
+    "codec": {"extensions"},
+    "extensions": set(),
+    "cookie": {"settings"},
+    "settings": set(),
+    "headers": set(),
+    "events": set(),
+    "__init__": set(),
+}
+STANDARD = {
+    *("__future__", "binascii", "collections.abc", "copy", "dataclasses", "datetime", "decimal", "difflib", "enum"),
+    *("itertools", "math", "re", "typing", "uuid", "zoneinfo"),
+}
+OTHERS = {"cryptography", "ormsgpack", "markupsafe"}
+
+
+def imports(path: Path) -> set[str]:
+    """Gives the modules that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "an import names the whole way"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= set(names) if node.module == "coatcheck.core" else {str(node.module)}
+    return found
+
+
+def names_used(path: Path) -> set[str]:
+    tree = list(ast.walk(ast.parse(path.read_text())))
+    return {node.id for node in tree if isinstance(node, ast.Name)} | {
+        node.attr for node in tree if isinstance(node, ast.Attribute)
+    }
+
+
+def run(program: str, *blocked: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program in a process of its own that cannot import some modules."""
+    head = f"import sys\nsys.modules.update(dict.fromkeys({blocked!r}))\n"
+    command = [sys.executable, "-W", "error", "-c", head + dedent(program)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+# The core
+
+
+def test_every_module_of_the_core_has_its_layer() -> None:
+    assert {path.stem for path in CORE} == set(LAYERS)
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+def test_imports_inside_the_core_point_down(path: Path) -> None:
+    own = {name.removeprefix("coatcheck.core.") for name in imports(path) if name.startswith("coatcheck.core.")}
+    assert own <= LAYERS[path.stem]
+    assert {name for name in imports(path) if name.split(".")[0] == "coatcheck"} - {"coatcheck.errors"} == {
+        f"coatcheck.core.{name}" for name in own
+    }
+
+
+def test_the_layers_have_no_cycle() -> None:
+    done: set[str] = set()
+    while len(done) < len(LAYERS):
+        ready = {name for name, below in LAYERS.items() if below <= done} - done
+        assert ready, f"a cycle among {set(LAYERS) - done}"
+        done |= ready
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+def test_the_core_imports_no_socket_clock_framework_or_environment(path: Path) -> None:
+    foreign = {name for name in imports(path) if name.split(".")[0] not in {*OTHERS, "coatcheck"}}
+    # `gmtime` of an instant that is given is arithmetic; `time` has the clock too.
+    allowed = STANDARD | ({"time"} if path.stem == "cookie" else set())
+    assert foreign <= allowed
+    assert not names_used(path) & {"environ", "getenv", "urandom", "now", "today", "utcnow", "open"} - OWN_NAMES.get(
+        path.stem, set()
+    )
+
+
+# What the core itself calls so: the verb of a sealer, and the instant that it was given.
+OWN_NAMES = {
+    "engine": {"now", "open"},
+    "token": {"now", "open"},
+    "seal": {"now", "open"},
+    "session": {"now"},
+    "cookie": {"now"},
+}
+
+
+def test_only_gmtime_is_taken_from_the_clock_s_module() -> None:
+    tree = ast.parse((PACKAGE / "core" / "cookie.py").read_text())
+    taken = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "time"]
+    assert [[alias.name for alias in node.names] for node in taken] == [["gmtime"]]
+
+
+def test_the_core_runs_without_sockets_frameworks_and_environment() -> None:
+    program = """
+        import os
+        import time
+        from datetime import datetime
+
+        class NoEnvironment(dict):
+            def __getitem__(self, key):
+                raise AssertionError(f"the environment was asked for {key}")
+            get = __contains__ = __getitem__
+
+        # What the interpreter and the libraries below ask for, they have asked for now.
+        import cryptography.hazmat.primitives.ciphers.aead, cryptography.hazmat.primitives.kdf.hkdf
+        import cryptography.hazmat.primitives.kdf.kbkdf, ormsgpack, zoneinfo
+
+        def no_clock(*_):
+            raise AssertionError("the clock was asked")
+
+        os.environ = NoEnvironment()
+        time.time = time.monotonic = time.perf_counter = time.sleep = no_clock
+        os.urandom = no_clock
+
+        from coatcheck.core.engine import Engine
+        from coatcheck.core.headers import add_no_store, add_vary
+        from coatcheck.core.keys import Keyring
+        from coatcheck.core.session import Session
+        from coatcheck.core.settings import Settings
+        from coatcheck.drive import run
+
+        count = iter(range(1, 1000))
+        random = lambda length: next(count).to_bytes(length, "big")
+        engine = Engine(Settings(), Keyring("9f3c1b7ad0e84c52b6e1f70a2d95c843"), random=random, emit=print)
+
+        class Visit(Session):
+            header = ""
+            def _load(self):
+                return run(engine.load(self.header, now=1_800_000_000))
+
+        session = Visit(random)
+        session["at"] = datetime(2030, 1, 1)
+        session.permanent = True
+        (cookie,) = run(engine.commit(session, now=1_800_000_000, https=True)).cookies
+        after = Visit(random)
+        after.header = cookie.partition(";")[0]
+        assert after["at"] == datetime(2030, 1, 1)
+        assert add_vary([]) and add_no_store([])
+        assert "ssl" not in sys.modules and "asyncio" not in sys.modules
+        """
+    done = run(program, "socket", "_socket", "flask", "werkzeug", "jinja2", "select", "selectors", "http", "logging")
+    assert done.returncode == 0, done.stderr
+
+
+# The package
+
+
+def test_the_package_imports_without_any_framework() -> None:
+    program = """
+        import coatcheck
+        import coatcheck.drive, coatcheck.errors, coatcheck.log
+
+        assert {getattr(coatcheck, name).__name__ for name in coatcheck.__all__} == set(coatcheck.__all__)
+        assert not [name for name in sys.modules if name.split(".")[0] in ("starlette", "django", "quart", "aiohttp")]
+        """
+    done = run(program, "flask", "werkzeug", "jinja2", "markupsafe", "itsdangerous", "click", "blinker")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("missing", ["flask", "flask.sessions"])
+def test_without_flask_its_module_says_what_to_install(missing: str) -> None:
+    done = run("import coatcheck.flask", missing)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("ImportError: coatcheck.flask needs Flask")
+    assert "pip install 'coatcheck[flask]'" in done.stderr
+
+
+def test_the_public_names_are_those_of_the_documentation() -> None:
+    assert sorted(coatcheck.__all__) == [
+        *("CoatcheckError", "Event", "Keyring", "Kind", "Reason", "Session", "SessionTooLarge", "Settings"),
+        *("StoreError", "Unserializable", "UsageError"),
+    ]
+
+
+def test_public_names_say_where_they_are_from() -> None:
+    for name in coatcheck.__all__:
+        assert getattr(coatcheck, name).__module__.startswith("coatcheck")
+        assert getattr(coatcheck, name).__doc__
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_unpickles_guesses_randomness_or_compares_macs_by_hand(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imports(path)}
+    assert not roots & {"pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "yaml"}
+    assert not roots & {"random", "hashlib", "hmac", "crypt"}
+    assert not names_used(path) & {
+        "eval",
+        "exec",
+        "__import__",
+        "import_module",
+        "loads",
+        "getrandbits",
+        "literal_eval",
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_prints_or_asserts(path: Path) -> None:
+    # Assertions go with `python -O`, and with them what they would have refused.
+    tree = list(ast.walk(ast.parse(path.read_text())))
+    assert not [node for node in tree if isinstance(node, ast.Assert)]
+    assert "print" not in names_used(path)
