@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -46,7 +46,7 @@ VALUES: list[Any] = [
     datetime(2030, 2, 3, 4, 5, 6, 7),
     datetime.min,
     datetime.max,
-    datetime(2030, 2, 3, tzinfo=timezone.utc),
+    datetime(2030, 2, 3, tzinfo=UTC),
     datetime(2030, 2, 3, tzinfo=timezone(timedelta(hours=-3, microseconds=1))),
     datetime(2030, 2, 3, tzinfo=timezone(timedelta(hours=1), "Mitteleurop\u00e4isch")),
     datetime(2030, 2, 3, tzinfo=timezone(timedelta(0), "")),
@@ -57,7 +57,7 @@ VALUES: list[Any] = [
     date(2030, 2, 3),
     time(4, 5, 6, 7),
     time(4, 5, fold=1),
-    time(4, 5, tzinfo=timezone.utc),
+    time(4, 5, tzinfo=UTC),
     time(4, 5, tzinfo=BERLIN),
     timedelta(0),
     timedelta(days=-1, seconds=5, microseconds=6),
@@ -65,7 +65,7 @@ VALUES: list[Any] = [
     timedelta.min,
     UUID(int=0),
     UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
-    Decimal("0"),
+    Decimal(0),
     Decimal("-0.00"),
     Decimal("1.50"),
     Decimal("1E+3"),
@@ -82,7 +82,7 @@ VALUES: list[Any] = [
 
 zones = st.one_of(
     st.none(),
-    st.just(timezone.utc),
+    st.just(UTC),
     st.builds(timezone, st.timedeltas(timedelta(hours=-23), timedelta(hours=23))),
     st.builds(timezone, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)), st.text(max_size=5)),
     st.sampled_from([BERLIN, *map(ZoneInfo, ("UTC", "America/St_Johns", "Asia/Kathmandu", "Pacific/Apia"))]),

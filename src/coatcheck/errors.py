@@ -13,6 +13,8 @@ value from a session.
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class CoatcheckError(Exception):
     """The root: catches everything that coatcheck raises on purpose."""
@@ -47,6 +49,10 @@ class SessionTooLarge(CoatcheckError):
             f" the largest keys are {keys}. Keep less in the session: an id instead of the thing itself."
         )
 
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        # Test runners and task queues carry errors from one process to another.
+        return type(self), (self.size, self.limit, self.largest)
+
 
 class Unserializable(CoatcheckError, TypeError):
     """The session holds a value that would not come back as it is. Nothing was
@@ -58,7 +64,11 @@ class Unserializable(CoatcheckError, TypeError):
 
     def __init__(self, path: str, problem: str) -> None:
         self.path = path
+        self._problem = problem
         super().__init__(f"{path} {problem}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (self.path, self._problem)
 
 
 class StoreError(CoatcheckError):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
-from collections import Counter, OrderedDict, defaultdict, namedtuple
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum, IntEnum, IntFlag, StrEnum
+from inspect import stack
 from math import inf, nan
 from pathlib import PurePosixPath
 from textwrap import dedent
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import example, given
@@ -86,7 +87,8 @@ class Point:
     x: int = 1
 
 
-Named = namedtuple("Named", "x")
+class Named(NamedTuple):
+    x: int = 1
 
 
 class FixedZone(tzinfo):
@@ -303,6 +305,17 @@ def test_what_is_nested_deeper_is_refused(depth: int, wrap: Callable[[Any], Any]
         pack(deep(depth + over, wrap, core))
 
 
+def test_a_stack_that_is_almost_full_is_told_as_too_deep() -> None:
+    value = deep(200, PLAIN_WRAPS[0], b"")
+    assert unpack(pack(value)) == value
+
+    def dig(frames: int) -> bytes:
+        return dig(frames - 1) if frames else pack(value)
+
+    with pytest.raises(Unserializable, match="^session is nested deeper than 254 levels$"):
+        dig(sys.getrecursionlimit() - len(stack(0)) - 100)
+
+
 def test_sets_in_sets_cost_time_in_proportion_to_their_depth() -> None:
     # Where each level costs twice the one below, this takes an hour: a process of its own can be ended.
     run_apart(
@@ -496,6 +509,7 @@ ODD_SPELLINGS = {
     "Markup of bytes": ext(10, b"a"),
     "Markup of Markup": ext(10, Ext(10, packb("a"))),
     "a map of an odd number": ext(11, [1]),
+    "a tuple one level too deep": packb(Ext(1, b"\x91" + pack(deep(32, EXTENSION_WRAPS[0])))),
     "a map with a doubled key": ext(11, [1, 1, 1, 1]),
     "a map with keys that are equal": ext(11, [1, 1, True, 1]),
     "a map with a list for a key": ext(11, [[1], 1]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from importlib.util import module_from_spec, spec_from_file_location
 from io import BytesIO
 from struct import pack as pack_struct
 from textwrap import dedent
@@ -17,6 +18,7 @@ import pytest
 from markupsafe import Markup
 
 from coatcheck import Unserializable
+from coatcheck.core import extensions
 from coatcheck.core.codec import pack, unpack
 
 FROZEN: list[tuple[Any, str]] = [
@@ -26,7 +28,7 @@ FROZEN: list[tuple[Any, str]] = [
     ({"b", "a", 1}, "c706029301a161a162"),
     (frozenset({1}), "d5039101"),
     (datetime(2030, 2, 3, 4, 5, 6, 7), "c70c0499cd07ee02030405060700c0"),
-    (datetime(2030, 2, 3, tzinfo=timezone.utc), "c70c0499cd07ee0203000000000000"),
+    (datetime(2030, 2, 3, tzinfo=UTC), "c70c0499cd07ee0203000000000000"),
     (datetime(2030, 2, 3, tzinfo=timezone(timedelta(seconds=-1))), "d80499cd07ee02030000000000d2fff0bdc0"),
     (datetime(2030, 2, 3, tzinfo=timezone(timedelta(0), "X")), "c70f0499cd07ee020300000000009200a158"),
     (
@@ -65,6 +67,20 @@ def test_a_zone_that_was_read_from_a_file_has_no_name_to_keep() -> None:
 def test_an_offset_that_names_itself_as_usual_is_written_without_the_name() -> None:
     named = timezone(timedelta(hours=1), "UTC+01:00")
     assert pack(time(tzinfo=named)) == pack(time(tzinfo=timezone(timedelta(hours=1))))
+
+
+def test_without_markupsafe_there_is_a_type_that_says_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "markupsafe", None)
+    spec = spec_from_file_location("extensions_apart", str(extensions.__file__))
+    assert spec is not None and spec.loader is not None
+    apart = module_from_spec(spec)
+    spec.loader.exec_module(apart)
+    numbers = {extension.number: extension for extension in apart.EXTENSIONS}
+    assert list(numbers) == [extension.number for extension in extensions.EXTENSIONS]
+    kind, write, read = numbers[10].kind, numbers[10].write, numbers[10].read
+    assert kind is not Markup and issubclass(kind, str)
+    assert type(read("<b>")) is kind and read("<b>") == "<b>"
+    assert type(write(read("<b>"))) is str
 
 
 @pytest.mark.parametrize("text", ["", "<b>", "\u00fc"])

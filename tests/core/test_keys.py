@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from traceback import TracebackException
 from typing import Any
 
@@ -19,7 +19,7 @@ from coatcheck.core.keys import Key
 THIRD_SECRET = "b2a8f0174c6d93e5081fa7c24be6d950"
 # Two secrets whose ids of four bytes are the same.
 CLASH = ("7b816f0ff1de84b5a7729491195d07f2", "8f3dca892b726a6d99c3d13532bce714")
-NEW_YEAR = datetime(2031, 1, 1, tzinfo=timezone.utc)
+NEW_YEAR = datetime(2031, 1, 1, tzinfo=UTC)
 
 
 def test_the_first_secret_is_the_primary_key() -> None:
@@ -218,7 +218,7 @@ def test_neither_ring_nor_key_has_a_dict_that_a_debugger_prints() -> None:
         lambda: Keyring(("letmein" + SECRET).encode()),
         lambda: Keyring(SECRET, [SECRET]),
         lambda: Keyring(SECRET, [OTHER_SECRET, OTHER_SECRET]),
-        lambda: Keyring(SECRET, [(OTHER_SECRET, None), (OTHER_SECRET, NEW_YEAR)]),
+        lambda: Keyring(SECRET, [(OTHER_SECRET, NEW_YEAR), (OTHER_SECRET, NEW_YEAR)]),
         lambda: Keyring(SECRET, [None]),  # type: ignore[list-item]
         lambda: Keyring(SECRET, [OTHER_SECRET, "short"]),
         lambda: Keyring(SECRET, OTHER_SECRET),

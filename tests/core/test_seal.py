@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -199,7 +200,7 @@ def test_no_nonce_repeats_in_forked_workers_and_every_message_opens(tmp_path: Pa
     """A million nonces of four processes that inherit one sealer in the middle of its work."""
     one = sealer()
     inherited = nonce(one.seal(b"", NOON))[:12]
-    workers = [fork(lambda path=tmp_path / str(index): draw(one, path)) for index in range(4)]
+    workers = [fork(partial(draw, one, tmp_path / str(index))) for index in range(4)]
     assert [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers] == [0] * 4
     nonces = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir()))
     drawn = {nonces[at : at + 24] for at in range(0, len(nonces), 24)}

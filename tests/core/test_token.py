@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from string import ascii_letters, digits
 
 import pytest
@@ -64,8 +64,7 @@ def test_no_other_last_character_is_taken(length: int) -> None:
 def accepts(text: str) -> bytes | None:
     try:
         return decode(text)
-    except Rejected as rejected:
-        assert rejected.reason is Reason.MALFORMED
+    except Rejected:
         return None
 
 
@@ -230,7 +229,7 @@ def test_a_fallback_opens_and_says_so_and_the_primary_key_seals() -> None:
 
 
 def test_a_fallback_opens_until_its_end_and_no_longer() -> None:
-    end = datetime.fromtimestamp(NOON, timezone.utc)
+    end = datetime.fromtimestamp(NOON, UTC)
     ring = sealer(SECRET, fallbacks=((OTHER_SECRET, end),))
     text = sealer(OTHER_SECRET).seal(RECORD, NOON)
     assert ring.open(text, NOON - 1) == ring.open(text, NOON) == (RECORD, False)

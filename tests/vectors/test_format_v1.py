@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
         "set": {3, 1, "b", "a"},
         "frozenset": frozenset({2, 1}),
         "datetime": datetime(2030, 2, 3, 4, 5, 6, 7),
-        "utc": datetime(2030, 2, 3, tzinfo=timezone.utc),
+        "utc": datetime(2030, 2, 3, tzinfo=UTC),
         "offset": datetime(2030, 2, 3, tzinfo=timezone(timedelta(hours=-3, minutes=-30))),
         "named offset": datetime(2030, 2, 3, tzinfo=timezone(timedelta(hours=1), "CET")),
         "zone": datetime(2030, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
@@ -141,7 +141,7 @@ def test_a_session_is_read_from_the_token(vector: dict[str, Any]) -> None:
     session = site.open(f"{vector['cookie_name']}={vector['token']}")
     assert describe(dict(session)) == describe(CONTENTS[vector["title"]])
     assert session.handle == vector["id"]
-    assert session.created_at == datetime.fromtimestamp(vector["created_at"], timezone.utc)
+    assert session.created_at == datetime.fromtimestamp(vector["created_at"], UTC)
 
 
 # A reader of its own

@@ -81,7 +81,7 @@ def unpack(packed: bytes) -> object:
         # Read values hold none of what the fast path is blind to but nan and inf.
         if (0xCB not in packed and _pack_fast(value) == packed) or pack(value) == packed:
             return value
-    except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError):
+    except (ValueError, TypeError, ArithmeticError, AssertionError, LookupError, OSError, RecursionError):
         # All that a hostile body makes the readers of the extensions raise:
         # unhashable members, dates out of range, unknown zones and numbers.
         pass

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from time import gmtime
 
-from coatcheck.core.settings import Settings
+from coatcheck.core.settings import SECURE_PREFIXES, Settings
 
 # Name and value together; RFC 6265bis, section 5.6, step 5.
 LIMIT_BYTES = 4096
@@ -31,10 +31,14 @@ def find_values(header: str, name: str) -> tuple[str, ...]:
     at = header.find(start)
     if at < 0:
         return ()
-    if (at == 0 or header[at - 2 : at] == "; ") and header.find(start, at + 1) < 0:
+    if at == 0 or header[at - 2 : at] == "; ":
         # As every browser sends it; splitting the whole header takes three times as long.
-        end = header.find(";", at)
-        return ((header[at + len(start) :] if end < 0 else header[at + len(start) : end]).rstrip(" \t"),)
+        begin = at + len(start)
+        end = header.find(";", begin)
+        if end < 0:
+            return (header[begin:].rstrip(" \t"),)
+        if header.find(start, end) < 0:
+            return (header[begin:end].rstrip(" \t"),)
     pairs = (pair.strip(" \t") for pair in header.split(";"))
     return tuple(dict.fromkeys(pair[len(start) :] for pair in pairs if pair.startswith(start)))
 
@@ -63,7 +67,7 @@ class CookieWriter:
             attributes += f"; SameSite={settings.cookie_samesite}"
         if settings.cookie_partitioned:
             attributes += "; Partitioned"
-        always = settings.cookie_secure is True or prefix.startswith("__")
+        always = settings.cookie_secure is True or prefix.startswith(SECURE_PREFIXES)
         never = settings.cookie_secure is False and not always
         self._plain = attributes if not always else "; Secure" + attributes
         self._secure = attributes if never else "; Secure" + attributes

@@ -170,8 +170,6 @@ class Engine(Confined):
             # Looked at by us, not by the application.
             session._open()
             session.accessed = quiet.vary
-        if session._failed:
-            return quiet
         if not session._data:
             loaded = session._loaded
             if loaded.present and (session._mutated or session._forced):
@@ -180,7 +178,9 @@ class Engine(Confined):
         try:
             return self._keep(session, now, https) or quiet
         except CoatcheckError:
-            # The error page is another response, whose handler may put things right.
+            # The error page is another response. Its handler may put things right; what is still wrong then is known.
+            if session._failed:
+                return quiet
             session._failed = True
             session._closed = False
             raise
@@ -198,6 +198,9 @@ class Engine(Confined):
             kind = Kind.RESEALED
         elif self._refresh and (session.permanent if self._always else now - record.sealed_at > self._interval):
             kind = Kind.REFRESHED
+        elif len(loaded.present) > 1:
+            # The present name won; the earlier ones have no more to say.
+            return Decision(True, self._delete_earlier(loaded, https))
         else:
             return None
         return self._write(session, record, kind, int(now), https)
@@ -214,7 +217,7 @@ class Engine(Confined):
         if session.permanent:
             max_age = int(self._lifetime)
             if self._absolute is not None:
-                max_age = min(max_age, created_at + int(self._absolute) - now)
+                max_age = max(0, min(max_age, created_at + int(self._absolute) - now))
         writer = self._writers[self._name]
         cookies: tuple[str, ...] = (writer.write(token, https=https, max_age=max_age, now=now),)
         if self._earlier:

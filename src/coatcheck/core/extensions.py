@@ -76,6 +76,13 @@ def _read_map(plain: Any) -> dict[Any, Any]:
     return dict(zip(plain[::2], plain[1::2], strict=True))
 
 
+def _text(plain: object) -> str:
+    # Both types take other things too, and write them out as text: a nested one at twice the length for each level.
+    if type(plain) is not str:
+        raise TypeError
+    return plain
+
+
 EXTENSIONS = (
     Extension(1, tuple, list, tuple),
     Extension(2, set, list, set),
@@ -90,8 +97,8 @@ EXTENSIONS = (
         lambda plain: timedelta(*plain),
     ),
     Extension(8, UUID, lambda value: value.bytes, lambda plain: UUID(bytes=plain)),
-    Extension(9, Decimal, str, Decimal),
-    Extension(10, Markup, str, Markup),
+    Extension(9, Decimal, str, lambda plain: Decimal(_text(plain))),
+    Extension(10, Markup, str, lambda plain: Markup(_text(plain))),
     # A dict with keys other than text. MessagePack has it, but a reader that takes
     # only text keys refuses hostile ones (a list as a key) by itself.
     Extension(11, dict, lambda value: [each for pair in value.items() for each in pair], _read_map),

@@ -18,10 +18,8 @@ KEY_ID_BYTES = 4
 Secret: TypeAlias = str | bytes
 Fallback: TypeAlias = "Secret | tuple[Secret, datetime]"
 
-_ADVICE = (
-    "make one with: python -c 'import secrets; print(secrets.token_hex(32))'."
-    " On a development machine, SESSION_ALLOW_WEAK_KEY = True takes any"
-)
+_ADVICE = "make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+_WAY_OUT = "SESSION_ALLOW_WEAK_KEY = True takes it with a warning"
 
 
 def _derive(secret: bytes, length: int, *purpose: str) -> bytes:
@@ -95,9 +93,11 @@ class Keyring(Confined):
         encoded = secret if isinstance(secret, bytes) else secret.encode(errors="replace")
         if isinstance(secret, str) and encoded.decode() != secret:
             raise UsageError(f"{label} holds a lone surrogate, which is not Unicode")
-        problem = weakness(encoded) if encoded else "is empty"
-        if not encoded or (problem and not allow_weak):
-            raise UsageError(f"{label} {problem}; {_ADVICE}")
+        if not encoded:
+            raise UsageError(f"{label} is empty; {_ADVICE}")
+        problem = weakness(encoded)
+        if problem and not allow_weak:
+            raise UsageError(f"{label} {problem}; {_ADVICE}. On a development machine, {_WAY_OUT}")
         key = Key(encoded, None if not_after is None else not_after.timestamp())
         if key.id in self.keys:
             raise UsageError(f"{label} is in the key ring twice; take it out of the fallbacks")

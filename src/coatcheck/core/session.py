@@ -157,8 +157,8 @@ class Session(Confined, MutableMapping[str, Any]):
                 " any more: change it before the response is returned, not while its body is streamed"
             )
         content = self._content()
-        self._mutated = True
         self._failed = False
+        self._mutated = True
         return content
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -186,7 +186,7 @@ class Session(Confined, MutableMapping[str, Any]):
             return self[key]
         return self._change().setdefault(key, default)
 
-    def update(self, *others: Any, **items: Any) -> None:
+    def update(self, /, *others: Any, **items: Any) -> None:
         self._change().update(*others, **items)
 
     def __ior__(self, other: Any) -> Self:  # type: ignore[misc]  # as dict's

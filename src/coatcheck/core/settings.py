@@ -17,6 +17,8 @@ SameSite: TypeAlias = Literal["Lax", "Strict", "None", False]
 LONGEST_COOKIE = timedelta(days=400)
 # RFC 6265bis, section 5.6: a longer attribute value is ignored by browsers.
 _ATTRIBUTE_BYTES = 1024
+# Browsers take cookies with these names only with Secure, whatever the case (RFC 6265bis, section 4.1.3).
+SECURE_PREFIXES = ("__host-", "__secure-", "__http-")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH = re.compile(r"/[^\x00-\x1f\x7f-\U0010ffff;,]*")
 _DOMAIN = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?(\.[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?)*")
@@ -80,8 +82,10 @@ class Settings:
                 raise UsageError(f"{name} must be True or False")
         if self.cookie_secure is not None and not isinstance(self.cookie_secure, bool):
             raise UsageError("cookie_secure must be True, False or None")
-        if not isinstance(self.audience, str):
-            raise UsageError("audience must be text")
+        if not isinstance(self.audience, str) or len(self.audience.encode(errors="replace")) > _ATTRIBUTE_BYTES:
+            raise UsageError(f"audience must be text of at most {_ATTRIBUTE_BYTES} bytes")
+        if self.audience.encode(errors="replace").decode() != self.audience:
+            raise UsageError("audience holds a lone surrogate, which is not Unicode")
         if not isinstance(self.earlier_cookie_names, (tuple, list)):
             raise UsageError("earlier_cookie_names must be a list of names")
         for name in ("permanent_lifetime", "refresh_interval", "absolute_lifetime"):
@@ -91,6 +95,7 @@ class Settings:
         put("cookie_samesite", _same_site(self.cookie_samesite))
         self._check_cookie()
         self._check_times()
+        put("earlier_cookie_names", tuple(dict.fromkeys(self.earlier_cookie_names)))
 
     def _check_cookie(self) -> None:
         for name in (self.cookie_name, *self.earlier_cookie_names):
@@ -106,12 +111,11 @@ class Settings:
             raise UsageError(
                 f"cookie_path and cookie_domain have at most {_ATTRIBUTE_BYTES} bytes: browsers ignore more"
             )
-        # Browsers compare the prefixes without regard to case (RFC 6265bis, section 4.1.3).
         prefix = self.cookie_name.lower()
         needs_secure = {
             "cookie_samesite 'None'": self.cookie_samesite == "None",
             "cookie_partitioned": self.cookie_partitioned,
-            f"a cookie_name like {self.cookie_name}": prefix.startswith(("__host-", "__secure-", "__http-")),
+            f"a cookie_name like {self.cookie_name}": prefix.startswith(SECURE_PREFIXES),
         }
         for what, used in needs_secure.items():
             if used and self.cookie_secure is not True:
