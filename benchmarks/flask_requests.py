@@ -74,7 +74,7 @@ def client_of(app: Flask, path: str, cookie: str | None) -> Callable[[], object]
         pass
 
     def call() -> object:
-        return b"".join(app.wsgi_app(dict(environ), start_response))  # type: ignore[arg-type]
+        return b"".join(app.wsgi_app(dict(environ), start_response))
 
     return call
 

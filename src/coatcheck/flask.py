@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import ABCMeta
 from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 try:
     import flask
     from flask.sessions import SessionInterface, SessionMixin
-except ImportError as error:
-    raise ImportError("coatcheck.flask needs Flask: pip install 'coatcheck[flask]'") from error
+except ImportError as _error:
+    raise ImportError("coatcheck.flask needs Flask: pip install 'coatcheck[flask]'") from _error
 
 from coatcheck.core.engine import Engine
 from coatcheck.core.headers import add_no_store, add_vary
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Coatcheck", "CoatcheckSessionInterface", "session"]
 
-session = cast(Session, flask.session)
+session: Session = cast(Session, flask.session)
 """Flask's own `session`, typed as what it is here."""
 
 # What extensions ask before they take an object for one of Flask's sessions.
-SessionMixin.register(Session)
+cast(ABCMeta, SessionMixin).register(Session)
 
 _LISTS = ("SECRET_KEY_FALLBACKS", "SESSION_EARLIER_COOKIE_NAMES")
 _CONFIG_KEYS = (*_LISTS, *map(config_key, OPTIONS), "APPLICATION_ROOT", "TESTING", "DEBUG")
@@ -71,7 +72,7 @@ class _FlaskSession(Session):
         self._closed = self._forced = self.accessed = False
         self._interface = interface
         self._app = app
-        self.environ = environ
+        self.environ: WSGIEnvironment = environ
         self.keeper: _Keeper | None = None
 
     def _load(self) -> Loaded:
@@ -200,7 +201,7 @@ class Coatcheck:
 
     def __init__(self, app: flask.Flask | None = None, **options: Any) -> None:
         try:
-            self.options = normalize(options)
+            self.options: dict[str, Any] = normalize(options)
         except UsageError as error:
             del options
             raise error.with_traceback(None) from None

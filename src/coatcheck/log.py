@@ -6,12 +6,12 @@ The logger is `coatcheck`. It is quiet: one warning for each cause.
 from __future__ import annotations
 
 from collections.abc import Callable
-from logging import DEBUG, getLogger
+from logging import DEBUG, Logger, getLogger
 
 from coatcheck.core.cookie import is_local
 from coatcheck.core.events import Event, Reason
 
-logger = getLogger("coatcheck")
+logger: Logger = getLogger("coatcheck")
 
 _UNKNOWN_KEY = (
     "a session cookie was sealed with a key that this process does not have, and is taken for no session."
@@ -42,7 +42,7 @@ class Watch:
         self._warned = warned
 
     def __call__(self, event: Event) -> None:
-        if event.reason in _WARNINGS:
+        if event.reason is not None and event.reason in _WARNINGS:
             self._warn(_WARNINGS[event.reason])
         if logger.isEnabledFor(DEBUG):
             logger.debug("session %s %s %s", event.handle or "-", event.kind, event.reason or "")

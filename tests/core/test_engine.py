@@ -222,9 +222,13 @@ def test_nothing_is_deleted_where_no_cookie_came(view: Callable[[Session], objec
     assert browser.site.events == []
 
 
+def force(session: Session) -> None:
+    session.modified = True
+
+
 def test_rubbish_is_deleted_where_the_application_says_so() -> None:
     site = Site()
-    for view in (Session.clear, Session.destroy):
+    for view in (Session.clear, Session.destroy, force):
         session = site.open("session=rubbish")
         view(session)
         assert attributes(site.commit(session).cookies[0])["max-age"] == "0"

@@ -17,7 +17,7 @@ def run(page: str) -> dict[str, object]:
     """Runs the examples of a page one after the other in one namespace, up to its section on testing."""
     names: dict[str, object] = {"__name__": "example"}
     for block in BLOCK.findall((ROOT / page).read_text()):
-        exec(compile(block, page, "exec"), names)  # noqa: S102  # our own pages
+        exec(compile(block, page, "exec"), names)
     return names
 
 
@@ -49,7 +49,9 @@ def test_the_readme_shows_the_header_that_its_program_sends(page: str) -> None:
 def test_the_readmes_have_the_same_figures() -> None:
     english, chinese = ((ROOT / page).read_text() for page in PAGES[:2])
     figures = re.compile(r"(\d[\d.]*) (?:µs|bytes|字节)")
-    rows = [[figures.findall(line) for line in text.splitlines() if line.startswith("| ")] for text in (english, chinese)]
+    rows = [
+        [figures.findall(line) for line in text.splitlines() if line.startswith("| ")] for text in (english, chinese)
+    ]
     assert rows[0] == rows[1]
     assert sum(len(row) for row in rows[0]) == 10
 

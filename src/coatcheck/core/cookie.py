@@ -71,7 +71,7 @@ class CookieWriter:
         never = settings.cookie_secure is False and not always
         self._plain = attributes if not always else "; Secure" + attributes
         self._secure = attributes if never else "; Secure" + attributes
-        self.secure = (always, not never)
+        self.secure: tuple[bool, bool] = (always, not never)
         self._tail: tuple[int, int, bool, str] = (-1, 0, False, "")
 
     def write(self, value: str, *, https: bool, max_age: int | None, now: int) -> str:

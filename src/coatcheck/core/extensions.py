@@ -13,14 +13,19 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+
+class _Marked(str):
+    """Text that another host marked as safe HTML. Kept as such here, where it means nothing."""
+
+    __slots__ = ()
+
+
 try:
-    from markupsafe import Markup
+    import markupsafe
 except ImportError:
-
-    class Markup(str):  # type: ignore[no-redef]
-        """Text that another host marked as safe HTML. Kept as such here, where it means nothing."""
-
-        __slots__ = ()
+    Markup: type[str] = _Marked
+else:
+    Markup = markupsafe.Markup
 
 
 class Extension(NamedTuple):

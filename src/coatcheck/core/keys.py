@@ -38,8 +38,8 @@ class Key(Confined):
 
     def __init__(self, secret: bytes, not_after: float | None) -> None:
         self._secret = secret
-        self.id = _derive(secret, KEY_ID_BYTES, "key id")
-        self.not_after = not_after
+        self.id: bytes = _derive(secret, KEY_ID_BYTES, "key id")
+        self.not_after: float | None = not_after
 
     def __repr__(self) -> str:
         return f"<Key {self.id.hex()}>"
@@ -70,7 +70,7 @@ class Keyring(Confined):
         self.weaknesses: tuple[str, ...] = ()
         self.keys: dict[bytes, Key] = {}
         try:
-            self.primary = self._add("the secret key", secret, None, allow_weak)
+            self.primary: Key = self._add("the secret key", secret, None, allow_weak)
             self._add_fallbacks(fallbacks, allow_weak)
         except UsageError as error:
             # An error reporter shows the variables of the frames, and these are secrets.
