@@ -225,5 +225,9 @@ def _members(value: object) -> Iterable[object]:
 @flask.got_request_exception.connect
 def _reopen(_app: flask.Flask, **_: object) -> None:
     """An error page takes the place of the response that the session may have been committed to."""
-    if isinstance(flask.session, _FlaskSession):
-        flask.session.reopen()
+    try:
+        if isinstance(flask.session, _FlaskSession):
+            flask.session.reopen()
+    except (AssertionError, AttributeError):
+        # The error came before the session was opened, and Flask has none to give.
+        return

@@ -42,7 +42,7 @@ _BY_KIND = {extension.kind: extension for extension in EXTENSIONS}
 _BY_NUMBER = {extension.number: extension for extension in EXTENSIONS}
 
 # The deepest nesting that ormsgpack writes; the walk below keeps the same bound.
-_DEPTH = 254
+_DEPTH = 255
 # Extensions within extensions call back and forth between C and Python, which a thread with
 # a small stack survives this often.
 _EXTENSION_DEPTH = 32
@@ -53,16 +53,18 @@ def pack(value: object) -> bytes:
 
     Raises `Unserializable`, with the path of the value, for a type that is not
     supported, an integer of more than 64 bits, a float that is not finite, text
-    with a lone surrogate, and nesting deeper than 254 levels (32 of tuples, sets and dicts with other keys than text).
+    with a lone surrogate, and nesting deeper than 255 levels (32 of tuples, sets and dicts with other keys than text).
     """
-    packed = _pack_fast(value)
+    try:
+        packed = packb(value, _extend, _OPTIONS)
+    except (TypeError, ValueError, RecursionError):
+        return _pack_by_walk(value)
     # The fast path is blind in two places: it writes bytearray and memoryview as
     # bytes (0xc4 to 0xc6) and takes nan and inf (0xcb 0x7f, 0xcb 0xff). Where those
     # bytes are absent, so are they; where not, the walk looks. Searching for a
     # number is ten times faster than for bytes: 0.13 us here, and a walk takes 7.
     if (
-        packed is None
-        or 0xC4 in packed
+        0xC4 in packed
         or 0xC5 in packed
         or 0xC6 in packed
         or (0xCB in packed and (b"\xcb\x7f" in packed or b"\xcb\xff" in packed))
@@ -78,21 +80,13 @@ def unpack(packed: bytes) -> object:
     """
     try:
         value = unpackb(packed, ext_hook=_restore)
-        # Read values hold none of what the fast path is blind to but nan and inf.
-        if (0xCB not in packed and _pack_fast(value) == packed) or pack(value) == packed:
+        if pack(value) == packed:
             return value
     except (ValueError, TypeError, ArithmeticError, AssertionError, LookupError, OSError, RecursionError):
         # All that a hostile body makes the readers of the extensions raise:
         # unhashable members, dates out of range, unknown zones and numbers.
         pass
     raise ValueError("not an encoding that this codec writes")
-
-
-def _pack_fast(value: object) -> bytes | None:
-    try:
-        return packb(value, _extend, _OPTIONS)
-    except (TypeError, ValueError, RecursionError):
-        return None
 
 
 def _extend(value: object, level: int = 1) -> Ext:

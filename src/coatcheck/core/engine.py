@@ -131,18 +131,18 @@ class Engine(Confined):
             except ValueError:
                 reason = Reason.UNREADABLE
             else:
-                reason = self._limit_passed(record, int(now))
+                second = int(now)
+                reason = self._limit_passed(record, second)
                 if not isinstance(content, dict):
                     reason = Reason.UNREADABLE
                 elif reason is None:
-                    reseal = not current or name != self._name
-                    return Loaded(content, record, reseal, (name,), int(now))
+                    return Loaded(content, record, not current or name != self._name, (name,), second)
         self._reject(reason)
         return None
 
     def _limit_passed(self, record: Record, now: int) -> Reason | None:
         # The limits that the browser keeps are a courtesy; these count (ASVS 7.3.1, 7.3.2).
-        if max(record.sealed_at, record.created_at) - now > _SKEW:
+        if record.sealed_at - now > _SKEW or record.created_at - now > _SKEW:
             return Reason.FROM_THE_FUTURE
         if now - record.sealed_at > self._lifetime:
             return Reason.EXPIRED

@@ -100,7 +100,7 @@ class Keyring(Confined):
             raise UsageError(f"{label} {problem}; {_ADVICE}. On a development machine, {_WAY_OUT}")
         key = Key(encoded, None if not_after is None else not_after.timestamp())
         if key.id in self.keys:
-            raise UsageError(f"{label} is in the key ring twice; take it out of the fallbacks")
+            raise UsageError(f"{label} is in the key ring twice, or has the id of another key; take it out")
         if problem:
             self.weaknesses += (f"{label} {problem}",)
         self.keys[key.id] = key
