@@ -42,7 +42,7 @@ _BY_KIND = {extension.kind: extension for extension in EXTENSIONS}
 _BY_NUMBER = {extension.number: extension for extension in EXTENSIONS}
 
 # The deepest nesting that ormsgpack writes; the walk below keeps the same bound.
-_DEPTH = 255
+_DEPTH = 254
 # Extensions within extensions call back and forth between C and Python, which a thread with
 # a small stack survives this often.
 _EXTENSION_DEPTH = 32
@@ -53,7 +53,7 @@ def pack(value: object) -> bytes:
 
     Raises `Unserializable`, with the path of the value, for a type that is not
     supported, an integer of more than 64 bits, a float that is not finite, text
-    with a lone surrogate, and nesting deeper than 255 levels (32 of tuples, sets and dicts with other keys than text).
+    with a lone surrogate, and nesting deeper than 254 levels (32 of tuples, sets and dicts with other keys than text).
     """
     try:
         packed = packb(value, _extend, _OPTIONS)
