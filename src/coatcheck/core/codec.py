@@ -11,6 +11,7 @@ bytes, doubled keys, long forms of short numbers, odd spellings in an extension.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -87,6 +88,12 @@ def unpack(packed: bytes) -> object:
         # unhashable members, dates out of range, unknown zones and numbers.
         pass
     raise ValueError("not an encoding that this codec writes")
+
+
+def sizes(content: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Gives the three largest keys of a content with the bytes that each takes, largest first."""
+    found = [(str(key), len(pack({key: value})) - 1) for key, value in content.items()]
+    return tuple(sorted(found, key=lambda entry: -entry[1])[:3])
 
 
 def _extend(value: object, level: int = 1) -> Ext:

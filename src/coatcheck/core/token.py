@@ -8,7 +8,6 @@ one spelling: anything else that a lenient base64 reader would take is refused.
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
@@ -16,41 +15,19 @@ from cryptography.exceptions import InvalidTag
 from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason, Rejected
 from coatcheck.core.keys import KEY_ID_BYTES, Keyring
-from coatcheck.core.record import Record
+from coatcheck.core.record import ID_BYTES, Record
 from coatcheck.core.seal import NONCE_BYTES, TAG_BYTES, Sealer
+from coatcheck.core.text import decode, encode
 
 SEALED = 0x01
 _HEAD_BYTES = 1 + KEY_ID_BYTES
 _MIN_BYTES = _HEAD_BYTES + NONCE_BYTES + 32 + TAG_BYTES
 
-_TO_URL = bytes.maketrans(b"+/", b"-_")
-# The letters of the other alphabet, and the padding, become a byte that no alphabet has.
-_FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")
-# By the length modulo 4: the padding, and the characters a text may end in. A
-# group that is not full has bits left over, which must be zero.
-_PADDING = (b"", b"", b"==", b"=")
-_ENDS = (
-    frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
-    frozenset(""),
-    frozenset("AQgw"),
-    frozenset("AEIMQUYcgkosw048"),
-)
 
-
-def encode(raw: bytes) -> str:
-    """Gives base64url (RFC 4648, section 5) without padding."""
-    return b2a_base64(raw, newline=False).translate(_TO_URL).rstrip(b"=").decode()
-
-
-def decode(text: str) -> bytes:
-    """Gives the bytes of which `encode` made this text. Raises `Rejected` for every other text."""
-    over = len(text) % 4
-    if text[-1:] in _ENDS[over]:
-        try:
-            return a2b_base64(text.encode("ascii").translate(_FROM_URL) + _PADDING[over], strict_mode=True)
-        except ValueError:  # binascii.Error and UnicodeEncodeError are
-            pass
-    raise Rejected(Reason.MALFORMED)
+def token_chars(packed: bytes) -> int:
+    """Gives the length of the token that this packed content makes."""
+    plaintext = len(Record(bytes(ID_BYTES), 0, 0, packed).to_bytes())
+    return -(-(_HEAD_BYTES + NONCE_BYTES + plaintext + TAG_BYTES) * 4 // 3)
 
 
 class TokenSealer(Confined):
