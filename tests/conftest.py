@@ -1,8 +1,15 @@
-"""How Hypothesis runs: the same on a machine that is busy with other things."""
+"""What holds for every test: how Hypothesis runs, and the servers that tests may ask for."""
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = [
+    "servers.redis",
+    "servers.sql",
+    "servers.memcached",
+]
+
+# The same on a machine that is busy with other things.
 settings.register_profile("coatcheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("coatcheck")

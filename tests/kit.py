@@ -11,6 +11,8 @@ from coatcheck import Event, Keyring, Session, Settings
 from coatcheck.core.engine import Decision, Engine
 from coatcheck.core.session import Loaded
 from coatcheck.drive import run
+from coatcheck.stores import Store
+from coatcheck.testing import Clock
 
 SECRET = "9f3c1b7ad0e84c52b6e1f70a2d95c8437be00f6a1c24d98e5b37a6f0c1d2e394"
 OTHER_SECRET = "41d7e2b09a6c4f13857dbe9c20fa61830c5be4d7f29a1868b3e07c5d94f1a62e"
@@ -19,19 +21,6 @@ NOON = 1_800_000_000
 
 def nothing(session: Session) -> None:
     """A view that does not look at the session."""
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self, now: float = NOON) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class Script:
@@ -57,7 +46,7 @@ class Visit(Session):
 
     def _load(self) -> Loaded:
         self.loads += 1
-        return run(self.site.engine.load(self.header, now=self.site.clock()))
+        return run(self.site.engine.load(self.header, now=self.site.clock()), self.site.stores)
 
 
 class Site:
@@ -70,19 +59,29 @@ class Site:
         *,
         clock: Clock | None = None,
         random: Callable[[int], bytes] = os.urandom,
+        store: Store | None = None,
+        earlier_store: Store | None = None,
         **options: Any,
     ) -> None:
         self.clock = clock or Clock()
         self.events: list[Event] = []
         self.settings = Settings(**options)
         self.keyring = Keyring(secret, fallbacks)
-        self.engine = Engine(self.settings, self.keyring, random=random, emit=self.events.append)
+        self.stores = (store, earlier_store)
+        self.engine = Engine(
+            self.settings,
+            self.keyring,
+            random=random,
+            emit=self.events.append,
+            store=store is not None,
+            earlier_store=earlier_store is not None,
+        )
 
     def open(self, header: str = "") -> Visit:
         return Visit(self, header)
 
     def commit(self, session: Session, *, https: bool = True) -> Decision:
-        return run(self.engine.commit(session, now=self.clock(), https=https))
+        return run(self.engine.commit(session, now=self.clock(), https=https), self.stores)
 
 
 class Browser:

@@ -1,0 +1,106 @@
+"""Which URL is which store. Each store's module is imported when it is first asked for: it may need a package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from coatcheck.errors import UsageError
+from coatcheck.stores.protocols import AsyncStore, Store
+from coatcheck.stores.url import StoreURL
+
+
+def _memory(url: StoreURL) -> Store:
+    from coatcheck.stores.memory import MemoryStore  # noqa: PLC0415
+
+    return MemoryStore.from_url(url)
+
+
+def _sqlite(url: StoreURL) -> Store:
+    from coatcheck.stores.sqlite import SQLiteStore  # noqa: PLC0415
+
+    return SQLiteStore.from_url(url)
+
+
+def _redis(url: StoreURL) -> Store:
+    from coatcheck.stores.redis import RedisStore  # noqa: PLC0415
+
+    return RedisStore.from_url(url)
+
+
+def _async_redis(url: StoreURL) -> AsyncStore:
+    from coatcheck.stores.redis import AsyncRedisStore  # noqa: PLC0415
+
+    return AsyncRedisStore.from_url(url)
+
+
+def _sql(url: StoreURL) -> Store:
+    from coatcheck.stores.sql import SQLStore  # noqa: PLC0415
+
+    return SQLStore.from_url(url)
+
+
+def _async_sql(url: StoreURL) -> AsyncStore:
+    from coatcheck.stores.sql import AsyncSQLStore  # noqa: PLC0415
+
+    return AsyncSQLStore.from_url(url)
+
+
+def _memcached(url: StoreURL) -> Store:
+    from coatcheck.stores.memcached import MemcachedStore  # noqa: PLC0415
+
+    return MemcachedStore.from_url(url)
+
+
+def _async_memcached(url: StoreURL) -> AsyncStore:
+    from coatcheck.stores.memcached import AsyncMemcachedStore  # noqa: PLC0415
+
+    return AsyncMemcachedStore.from_url(url)
+
+
+# By what stands before the first plus sign of the scheme.
+_SYNC: dict[str, Callable[[StoreURL], Store]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    **dict.fromkeys(("redis", "rediss", "valkey", "valkeys"), _redis),
+    **dict.fromkeys(("postgresql", "mysql", "mariadb"), _sql),
+    "memcached": _memcached,
+}
+_ASYNC: dict[str, Callable[[StoreURL], AsyncStore]] = {
+    **dict.fromkeys(("redis", "rediss", "valkey", "valkeys"), _async_redis),
+    **dict.fromkeys(("postgresql", "mysql", "mariadb"), _async_sql),
+    "memcached": _async_memcached,
+}
+
+
+def open_store(url: str, **options: Any) -> Store:
+    """Gives the store that a URL names. It connects at the first operation.
+
+    `options` are those of the URL's query, and win over it.
+
+    Raises `UsageError` for a URL or an option that cannot be right, and
+    `ImportError`, with what to install, where a package is missing.
+    """
+    parsed = StoreURL.parse(url, **options)
+    opener = _SYNC.get(parsed.scheme.partition("+")[0])
+    if opener is None:
+        raise UsageError(_unknown(parsed.scheme))
+    return opener(parsed)
+
+
+def open_async_store(url: str, **options: Any) -> AsyncStore:
+    """As `open_store`, for asyncio. A store that is sync by nature works in threads."""
+    parsed = StoreURL.parse(url, **options)
+    kind = parsed.scheme.partition("+")[0]
+    opener = _ASYNC.get(kind)
+    if opener is not None:
+        return opener(parsed)
+    if kind in _SYNC:
+        from coatcheck.stores.threaded import ThreadedStore  # noqa: PLC0415  # asyncio, which sync programs do without
+
+        return ThreadedStore(_SYNC[kind](parsed))
+    raise UsageError(_unknown(parsed.scheme))
+
+
+def _unknown(scheme: str) -> str:
+    return f"there is no store {scheme!r}; there are {', '.join(_SYNC)}"

@@ -1,0 +1,57 @@
+"""A sync store for async programs."""
+
+from __future__ import annotations
+
+from asyncio import get_running_loop
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from coatcheck.core.record import StoredRecord
+from coatcheck.errors import UsageError
+from coatcheck.stores.protocols import Index, Store, Sweeping
+
+_T = TypeVar("_T")
+
+
+class ThreadedStore:
+    """Runs the operations of a sync store in threads of its own, so that the event loop goes on.
+
+    Args:
+        threads: how many operations run at once; more wait.
+    """
+
+    def __init__(self, store: Store, *, threads: int = 8) -> None:
+        self._store = store
+        self._threads = ThreadPoolExecutor(threads, "coatcheck-store")
+
+    def __repr__(self) -> str:
+        return f"<ThreadedStore of {self._store!r}>"
+
+    async def _run(self, operation: Callable[..., _T], *arguments: object) -> _T:
+        return await get_running_loop().run_in_executor(self._threads, operation, *arguments)
+
+    async def read(self, key: bytes) -> StoredRecord | None:
+        return await self._run(self._store.read, key)
+
+    async def insert(self, key: bytes, record: StoredRecord) -> bool:
+        return await self._run(self._store.insert, key, record)
+
+    async def replace(self, key: bytes, record: StoredRecord, seen: object) -> bool:
+        return await self._run(self._store.replace, key, record, seen)
+
+    async def touch(self, key: bytes, used_at: int, expires_at: int, seen: object) -> bool:
+        return await self._run(self._store.touch, key, used_at, expires_at, seen)
+
+    async def delete(self, key: bytes) -> None:
+        await self._run(self._store.delete, key)
+
+    async def sweep(self, limit: int = 1000) -> int:
+        """As `AsyncSweeping.sweep`; gives 0 where the store needs no sweeping."""
+        return await self._run(self._store.sweep, limit) if isinstance(self._store, Sweeping) else 0
+
+    async def owned_by(self, owner: bytes) -> list[tuple[bytes, StoredRecord]]:
+        """As `AsyncIndex.owned_by`. Raises `UsageError` where the store has no index."""
+        if not isinstance(self._store, Index):
+            raise UsageError(f"{self._store!r} does not find records by their owner")
+        return await self._run(self._store.owned_by, owner)
