@@ -30,28 +30,31 @@ class UsageError(CoatcheckError, ValueError):
 
 
 class SessionTooLarge(CoatcheckError):
-    """The sealed session is larger than a browser keeps. Nothing was sent: the
-    cookie that the browser holds stays as it was.
+    """The session is larger than its place. Nothing was kept: what the browser
+    or the store has stays as it was.
 
     Attributes:
-        size: bytes of cookie name and value together.
-        limit: the most that browsers keep, 4096 (RFC 6265bis, section 5.6).
+        size: bytes of cookie name and value together, or of the content of a record.
+        limit: the most that browsers keep, 4096 (RFC 6265bis, section 5.6), or the most for a store.
         largest: the largest keys of the session, as (key, bytes), largest first.
+        place: "cookie" or "record".
     """
 
-    def __init__(self, size: int, limit: int, largest: tuple[tuple[str, int], ...]) -> None:
+    def __init__(self, size: int, limit: int, largest: tuple[tuple[str, int], ...], place: str = "cookie") -> None:
         self.size = size
         self.limit = limit
         self.largest = largest
+        self.place = place
         keys = ", ".join(f"{key} ({count} bytes)" for key, count in largest)
+        who = "browsers keep" if place == "cookie" else "a store is given"
         super().__init__(
-            f"the session needs a cookie of {size} bytes and browsers keep at most {limit};"
+            f"the session needs a {place} of {size} bytes and {who} at most {limit};"
             f" the largest keys are {keys}. Keep less in the session: an id instead of the thing itself."
         )
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         # Test runners and task queues carry errors from one process to another.
-        return type(self), (self.size, self.limit, self.largest)
+        return type(self), (self.size, self.limit, self.largest, self.place)
 
 
 class Unserializable(CoatcheckError, TypeError):
@@ -72,4 +75,8 @@ class Unserializable(CoatcheckError, TypeError):
 
 
 class StoreError(CoatcheckError):
-    """The store could not be asked or did not answer in time."""
+    """The store could not be asked or did not answer in time.
+
+    Raised where a view first looks at the session, or when the response is to be
+    sent. Whether a change was kept is then unknown; nothing else was overwritten.
+    """

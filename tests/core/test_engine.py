@@ -157,7 +157,7 @@ def test_regenerate_sends_the_same_content_under_another_handle() -> None:
     browser.visit(lambda session: session.regenerate())
     session = browser.site.open(browser.header)
     assert session.handle != before
-    assert browser.site.events == [Event(Kind.CHANGED, None, session.handle)]
+    assert browser.site.events == [Event(Kind.REGENERATED, None, session.handle)]
     assert dict(session) == {"user": 1, "cart": [1]}
     assert session.created_at == datetime.fromtimestamp(NOON, UTC)
 

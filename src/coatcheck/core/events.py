@@ -13,12 +13,17 @@ class Kind(StrEnum):
     CHANGED = "changed"
     REFRESHED = "refreshed"
     RESEALED = "resealed"
+    REGENERATED = "regenerated"
+    MERGED = "merged"
+    """Kept together with what another request had kept meanwhile."""
     DESTROYED = "destroyed"
+    DROPPED = "dropped"
+    """A change that was not kept; the reason says why."""
     REJECTED = "rejected"
 
 
 class Reason(StrEnum):
-    """Why a cookie gave no session."""
+    """Why a cookie gave no session, or a change was not kept."""
 
     TOO_LONG = "too_long"
     """Longer than a browser keeps; it was not decoded."""
@@ -42,6 +47,12 @@ class Reason(StrEnum):
     """Sealed more than a minute ahead of this machine's clock."""
     AMBIGUOUS = "ambiguous"
     """Two different sessions came under the one name; neither is taken."""
+    UNKNOWN_ID = "unknown_id"
+    """No store has such a session: it has expired, or was never made here."""
+    ENDED = "ended"
+    """The session was destroyed, or its id was replaced."""
+    STORE_DOWN = "store_down"
+    """The store could not be asked, and the settings have the request go on without a session."""
 
 
 class Event(NamedTuple):
@@ -49,7 +60,7 @@ class Event(NamedTuple):
 
     Attributes:
         kind: what.
-        reason: why, for `Kind.REJECTED`.
+        reason: why, for `Kind.REJECTED` and `Kind.DROPPED`.
         handle: which session, where it is known; safe to log.
     """
 

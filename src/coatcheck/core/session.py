@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from coatcheck.core import codec
 from coatcheck.core.confined import Confined
+from coatcheck.core.opaque import SECRET_BYTES, Id, Kept, record_key
 from coatcheck.core.record import ID_BYTES, Record
 from coatcheck.errors import Unserializable, UsageError
 
@@ -26,6 +27,14 @@ class Loaded(NamedTuple):
     present: tuple[str, ...]
     """The names of ours that the request had cookies for, good or bad."""
     now: int
+    kept: Kept | None = None
+    """Where on the server it was."""
+    moves_to: Id | None = None
+    """The id on the server that a sealed session is to have; None if it is to have none, or has one."""
+    on_server: bool = False
+    """Whether a new session gets an id on the server."""
+    down: bool = False
+    """Whether the store could not say what there is: then nothing is kept either."""
 
     def __repr__(self) -> str:
         return f"<Loaded {self.record}>"
@@ -43,6 +52,7 @@ class Session(Confined, MutableMapping[str, Any]):
 
     # What only `_open` sets is not read before: most requests never look.
     __slots__ = (
+        "_cleared",
         "_closed",
         "_data",
         "_ended",
@@ -53,6 +63,8 @@ class Session(Confined, MutableMapping[str, Any]):
         "_mutated",
         "_packed",
         "_random",
+        "_renewed",
+        "_secret",
         "accessed",
     )
 
@@ -61,6 +73,9 @@ class Session(Confined, MutableMapping[str, Any]):
 
     _loaded: Loaded
     _id: bytes | None
+    _secret: bytes
+    _renewed: bool
+    _cleared: bool
     _mutated: bool
     _ended: bool
     _failed: bool
@@ -85,8 +100,9 @@ class Session(Confined, MutableMapping[str, Any]):
     def _open(self) -> dict[str, Any]:
         self.accessed = True
         self._loaded = loaded = self._load()
-        self._mutated = self._ended = self._failed = False
+        self._mutated = self._ended = self._failed = self._renewed = self._cleared = False
         self._id = None
+        self._secret = b""
         self._data = content = loaded.content
         return content
 
@@ -194,7 +210,9 @@ class Session(Confined, MutableMapping[str, Any]):
         return self
 
     def clear(self) -> None:
+        """Removes every key. A session that is still empty when the response leaves has ended, as after `destroy`."""
         self._change().clear()
+        self._cleared = True
 
     # What a session has beside a dict
 
@@ -237,35 +255,54 @@ class Session(Confined, MutableMapping[str, Any]):
 
     @property
     def handle(self) -> str:
-        """A name for this session, 32 hexadecimal digits: safe to log and to show, and useless as a cookie."""
+        """A name for this session: safe to log and to show, and useless as a cookie.
+
+        32 hexadecimal digits, or 64 for a session on the server: the key of its record.
+        """
         return self._identity().hex()
 
     def _identity(self) -> bytes:
         self._content()
         if self._id is None:
             record = None if self._ended else self._loaded.record
-            self._id = self._random(ID_BYTES) if record is None else record.id
+            self._id = self._draw() if record is None else record.id
         return self._id
+
+    def _drawn(self) -> bytes:
+        """Gives the secret of this session's new id on the server."""
+        self._identity()
+        if not self._secret:
+            self._id = self._draw()
+        return self._secret
+
+    def _draw(self) -> bytes:
+        if not self._loaded.on_server:
+            return self._random(ID_BYTES)
+        self._secret = self._random(SECRET_BYTES)
+        return record_key(self._secret)
 
     def regenerate(self) -> None:
         """Gives the session a new id and keeps its content. Do this when somebody signs in (ASVS 7.2.4).
 
-        A sealed cookie that was copied before stays valid until it expires:
-        without a store there is nowhere to remember that it should not.
+        On the server, the old id is dead: requests already under way read the session
+        as it was for a few seconds more. A sealed cookie that was copied before stays
+        valid until it expires: without a store there is nowhere to remember that it should not.
         """
         self._change()
-        self._id = self._random(ID_BYTES)
-        self._forced = True
+        self._id = self._draw()
+        self._renewed = self._forced = True
 
     def destroy(self) -> None:
         """Ends the session: the content is gone and the cookie is deleted. What is set afterwards begins a new one.
 
-        A sealed cookie that was copied before stays valid until it expires, as
-        after `regenerate`.
+        On the server it is gone for every request, whatever others are doing with it.
+        A sealed cookie that was copied before stays valid until it expires, as after `regenerate`.
         """
         self._change().clear()
         self._ended = True
+        self._renewed = False
         self._id = None
+        self._secret = b""
 
     # For the engine and the integrations
 
@@ -285,8 +322,3 @@ class Session(Confined, MutableMapping[str, Any]):
         # hold content, which an error reporter would send along.
         problem.__context__ = None
         raise problem.with_traceback(None)
-
-    def _sizes(self) -> list[tuple[str, int]]:
-        """Gives the keys with the bytes that each takes, largest first."""
-        sizes = [(str(key), len(codec.pack({key: value})) - 1) for key, value in self._content().items()]
-        return sorted(sizes, key=lambda entry: -entry[1])

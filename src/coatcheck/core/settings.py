@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias
 
+from coatcheck.core.merge import MergeRule
 from coatcheck.errors import UsageError
 
 SameSite: TypeAlias = Literal["Lax", "Strict", "None", False]
@@ -47,6 +48,12 @@ class Settings:
             permanent session is sent anew with every response.
         absolute_lifetime: how long a session lives at most, whatever happens (ASVS 7.3.2); None for no limit.
         allow_weak_key: take a weak secret with a warning.
+        store_down: what a request gets that looks at its session while the store does not
+            answer: "error" for `StoreError`, "empty" for an empty session that cannot be saved.
+        move_cookies: whether a session that came sealed in its cookie is moved to the store. False
+            refuses it: then a stolen secret key makes no session.
+        merge: by key, what becomes of a value that two requests changed at the same time, in
+            place of the later one: a callable that gets the value before, this one's and the other's.
         audience: a word for who may open the cookies. Two applications or stages
             that share a secret and a cookie name tell each other apart by it.
     """
@@ -64,6 +71,9 @@ class Settings:
     refresh_interval: timedelta | None = None
     absolute_lifetime: timedelta | None = None
     allow_weak_key: bool = False
+    store_down: Literal["error", "empty"] = "error"
+    move_cookies: bool = True
+    merge: Mapping[str, MergeRule] = field(default_factory=dict)
     audience: str = ""
 
     @classmethod
@@ -77,7 +87,7 @@ class Settings:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        for name in ("cookie_httponly", "cookie_partitioned", "refresh_each_request", "allow_weak_key"):
+        for name in ("cookie_httponly", "cookie_partitioned", "refresh_each_request", "allow_weak_key", "move_cookies"):
             if not isinstance(getattr(self, name), bool):
                 raise UsageError(f"{name} must be True or False")
         if self.cookie_secure is not None and not isinstance(self.cookie_secure, bool):
@@ -86,11 +96,16 @@ class Settings:
             raise UsageError(f"audience must be text of at most {_ATTRIBUTE_BYTES} bytes")
         if self.audience.encode(errors="replace").decode() != self.audience:
             raise UsageError("audience holds a lone surrogate, which is not Unicode")
+        if self.store_down not in ("error", "empty"):
+            raise UsageError("store_down must be 'error' or 'empty'")
+        if not isinstance(self.merge, Mapping) or not all(map(callable, self.merge.values())):
+            raise UsageError("merge must be a dict from keys of the session to callables")
         if not isinstance(self.earlier_cookie_names, (tuple, list)):
             raise UsageError("earlier_cookie_names must be a list of names")
         for name in ("permanent_lifetime", "refresh_interval", "absolute_lifetime"):
             put(name, _duration(name, getattr(self, name)))
         put("earlier_cookie_names", tuple(self.earlier_cookie_names))
+        put("merge", dict(self.merge))
         put("cookie_domain", _domain(self.cookie_domain))
         put("cookie_samesite", _same_site(self.cookie_samesite))
         self._check_cookie()
@@ -138,7 +153,7 @@ class Settings:
 
 
 # The options that are no part of the policy.
-_OTHERS = ("secret_key", "secret_key_fallbacks", "store", "clock", "on_event")
+_OTHERS = ("secret_key", "secret_key_fallbacks", "store", "earlier_store", "clock", "on_event")
 OPTIONS: tuple[str, ...] = (*(field.name for field in fields(Settings)), *_OTHERS)
 
 
@@ -167,8 +182,6 @@ def normalize(options: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(f"the option {option!r} is given twice")
         if value is not None:
             normal[option] = value
-    if "store" in normal:
-        raise UsageError("this version keeps sessions in the cookie only: leave the option 'store' out")
     for option in ("clock", "on_event"):
         if option in normal and not callable(normal[option]):
             raise UsageError(f"{option} must be callable")

@@ -1,0 +1,149 @@
+"""The second verb: what a response must say, and what is kept before it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+from coatcheck.core.codec import sizes
+from coatcheck.core.confined import Confined
+from coatcheck.core.cookie import LIMIT_BYTES, CookieWriter
+from coatcheck.core.events import Event, Kind, Reason
+from coatcheck.core.operations import Steps
+from coatcheck.core.record import Record
+from coatcheck.core.session import Loaded, Session
+from coatcheck.core.settings import Settings
+from coatcheck.core.token import TokenSealer
+from coatcheck.errors import CoatcheckError, SessionTooLarge
+
+_REFRESHES_PER_LIFETIME = 100
+_LONGEST_REFRESH = 3600
+
+
+class Decision(NamedTuple):
+    """What a response must say. A named tuple, for the same reason as `Record`."""
+
+    vary: bool
+    """Whether the response depends on the session: `Vary: Cookie`."""
+    cookies: tuple[str, ...] = ()
+    """Values for `Set-Cookie`, at most one for each name. With any, no cache may store the response."""
+    insecure: bool = False
+    """Whether a session leaves in a cookie without Secure."""
+
+
+_NOTHING = Decision(False)
+_VARY = Decision(True)
+
+
+class Committer(Confined):
+    """Writes sessions into their cookies. `Keeper` writes those that are kept on the server."""
+
+    def __init__(self, settings: Settings, sealers: Mapping[str, TokenSealer], emit: Callable[[Event], None]) -> None:
+        self._emit = emit
+        self._name = settings.cookie_name
+        self._earlier = settings.earlier_cookie_names
+        self._sealer = sealers[settings.cookie_name]
+        names = (settings.cookie_name, *settings.earlier_cookie_names)
+        self._writers = {name: CookieWriter(name, settings) for name in names}
+        self._lifetime = int(settings.permanent_lifetime.total_seconds())
+        self._absolute = None if settings.absolute_lifetime is None else int(settings.absolute_lifetime.total_seconds())
+        self._refresh = settings.refresh_each_request
+        self._interval = min(self._lifetime / _REFRESHES_PER_LIFETIME, _LONGEST_REFRESH)
+        if settings.refresh_interval is not None:
+            self._interval = settings.refresh_interval.total_seconds()
+        # Flask's own behaviour: a permanent session goes with every response, looked at or not.
+        self._always = self._refresh and settings.refresh_interval == timedelta(0)
+
+    def commit(self, session: Session, now: float, https: bool) -> Steps[Decision]:
+        session._closed = True
+        quiet = _VARY if session.accessed else _NOTHING
+        if session._data is None:
+            if not self._always and not session._forced:
+                return quiet
+            # Looked at by us, not by the application.
+            session._open()
+            session.accessed = quiet.vary
+        try:
+            if session._loaded.down:
+                if session._mutated or session._forced:
+                    self._emit(Event(Kind.DROPPED, Reason.STORE_DOWN))
+                return quiet
+            return (yield from self._decide(session, int(now), https)) or quiet
+        except CoatcheckError:
+            # The error page is another response. Its handler may put things right; what is still wrong then is known.
+            if session._failed:
+                return quiet
+            session._failed = True
+            session._closed = False
+            raise
+
+    def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
+        yield from ()
+        return self._seal(session, now, https)
+
+    def _change(self, session: Session, record: Record | None, now: int) -> Kind | None:
+        """Says what there is to write."""
+        # The packed content stays in the session, out of the variables that an error reporter shows.
+        session._pack()
+        if record is None:
+            return Kind.CREATED
+        if session._renewed:
+            return Kind.REGENERATED
+        if session._packed != record.packed or session._forced:
+            return Kind.CHANGED
+        if session._loaded.reseal:
+            return Kind.RESEALED
+        if self._refresh and (session.permanent if self._always else now - record.sealed_at > self._interval):
+            return Kind.REFRESHED
+        return None
+
+    def _seal(self, session: Session, now: int, https: bool) -> Decision | None:
+        loaded = session._loaded
+        if not session._data:
+            if loaded.present and (session._mutated or session._forced):
+                return self._delete(loaded, https)
+            return None
+        record = None if session._ended else loaded.record
+        kind = self._change(session, record, now)
+        if kind is not None:
+            return self._write(session, kind, now, https)
+        return self._clean(loaded, https)
+
+    def _write(self, session: Session, kind: Kind, now: int, https: bool) -> Decision:
+        record = None if kind is Kind.CREATED else session._loaded.record
+        created_at = now if record is None else record.created_at
+        session_id = session._identity()
+        token = self._sealer.seal(Record(session_id, created_at, now, session._packed), now)
+        size = len(self._name) + len(token)
+        if size > LIMIT_BYTES:
+            del token
+            raise SessionTooLarge(size, LIMIT_BYTES, sizes(session._content()))
+        self._emit(Event(kind, handle=session_id.hex()))
+        return self._send(session, token, now, https)
+
+    def _send(self, session: Session, token: str, now: int, https: bool) -> Decision:
+        max_age: int | None = None
+        if session.permanent:
+            max_age = self._lifetime
+            if self._absolute is not None:
+                max_age = max(0, min(max_age, int(session.created_at.timestamp()) + self._absolute - now))
+        writer = self._writers[self._name]
+        cookies: tuple[str, ...] = (writer.write(token, https=https, max_age=max_age, now=now),)
+        if self._earlier:
+            cookies += self._delete_earlier(session._loaded, https)
+        return Decision(True, cookies, not writer.secure[https])
+
+    def _delete(self, loaded: Loaded, https: bool) -> Decision:
+        cookies = self._delete_earlier(loaded, https)
+        if self._name in loaded.present:
+            cookies = (self._writers[self._name].delete(https=https), *cookies)
+        self._emit(Event(Kind.DESTROYED, handle=loaded.record and loaded.record.id.hex()))
+        return Decision(True, cookies)
+
+    def _clean(self, loaded: Loaded, https: bool) -> Decision | None:
+        # The present name won; the earlier ones have no more to say.
+        return Decision(True, self._delete_earlier(loaded, https)) if len(loaded.present) > 1 else None
+
+    def _delete_earlier(self, loaded: Loaded, https: bool) -> tuple[str, ...]:
+        return tuple(self._writers[name].delete(https=https) for name in loaded.present if name != self._name)

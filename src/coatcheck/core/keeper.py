@@ -1,0 +1,144 @@
+"""The second verb, for sessions that are kept on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from coatcheck.core.committer import Committer, Decision
+from coatcheck.core.cookie import LIMIT_BYTES
+from coatcheck.core.events import Event, Kind, Reason
+from coatcheck.core.opaque import NOBODY, REPLACED, Kept, make_id, write_token
+from coatcheck.core.operations import STORE, Steps
+from coatcheck.core.records import Records
+from coatcheck.core.session import Loaded, Session
+from coatcheck.core.settings import Settings
+from coatcheck.core.token import TokenSealer, token_chars
+from coatcheck.errors import StoreError
+
+# What the packed content of a permanent session holds. Others may hold it too, in a text: they send a cookie too many.
+_PERMANENT = b"_permanent\xc3"
+
+
+class Keeper(Committer):
+    """Writes sessions to the store, and moves those that come from a cookie or another store."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sealers: Mapping[str, TokenSealer],
+        records: Records,
+        emit: Callable[[Event], None],
+    ) -> None:
+        super().__init__(settings, sealers, emit)
+        self._records = records
+
+    def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
+        loaded = session._loaded
+        kept = loaded.kept
+        empty = not session._data
+        ended = session._ended or (empty and session._cleared)
+        if ended:
+            yield from self._end(loaded, now)
+        record = None if ended else loaded.record
+        # A session that was emptied key by key goes on: another request may be filling it.
+        if (empty and record is None) or (not self._records.writes and (kept is None or ended)):
+            return self._seal(session, now, https)
+        kind = self._change(session, record, now)
+        if kind is None:
+            return self._clean(loaded, https)
+        if kept is not None and record is not None:
+            if kept.entry.state == REPLACED and not self._may_go_on(kept, kind):
+                # Whoever sent the id that was replaced may have the new one, or may have no right to it.
+                return self._drop(loaded) if kind is Kind.CHANGED else None
+            if not self._records.writes:
+                return (yield from self._move_to_cookie(session, kept, kind, now, https))
+            if kind is Kind.REFRESHED:
+                return (yield from self._touch(session, kept, now, https))
+        return (yield from self._save(session, kind, now, https))
+
+    def _may_go_on(self, kept: Kept, kind: Kind) -> bool:
+        """Says whether what was read under a replaced id may become a session of its own."""
+        if kind is Kind.REGENERATED:
+            return True
+        return not self._records.writes and kept.entry.successor == NOBODY and kind is Kind.CHANGED
+
+    def _end(self, loaded: Loaded, now: int) -> Steps[None]:
+        if loaded.kept is not None:
+            yield from self._records.end(loaded.kept, now)
+        elif loaded.moves_to is not None:
+            yield from self._records.end_unmoved(loaded.moves_to, now)
+
+    def _save(self, session: Session, kind: Kind, now: int, https: bool) -> Steps[Decision | None]:
+        loaded, records, packed = session._loaded, self._records, session._packed
+        record, kept = (None, None) if kind is Kind.CREATED else (loaded.record, loaded.kept)
+        draft = records.draft(record, session._content(), packed, now)
+        if record is not None and loaded.moves_to is not None and kind is Kind.REGENERATED:
+            # Its sealed cookie must die with the old id, so it gets a record first.
+            kept = yield from records.move(loaded.moves_to, record, now)
+            if kept is None:
+                return self._drop(loaded)
+        elif kept is not None and kept.entry.state == REPLACED:
+            # What was read under a replaced id becomes a session of its own.
+            kept = None
+        id_ = loaded.moves_to if kept is None else kept.id
+        # Whether the id stays: the one in the cookie, or the one that a sealed cookie moves to.
+        stays = record is not None and kind is not Kind.REGENERATED and id_ is not None and id_.name == self._name
+        if id_ is None or not stays:
+            id_ = make_id(self._name, session._drawn())
+        if kept is None:
+            where = yield from records.create(id_, draft, now, moved=stays)
+        elif stays and kept.place == STORE:
+            where = yield from records.save(kept, draft, now)
+        else:
+            where = yield from records.rename(kept, id_, draft, now)
+        if where is None:
+            return self._drop(loaded)
+        self._emit(Event(kind if draft.packed == packed else Kind.MERGED, handle=where.key.hex()))
+        if where.key != id_.key:
+            # The id was replaced meanwhile. Whoever asked for that gets the new one, and nobody else.
+            return None
+        permanent = session.permanent or (record is not None and _PERMANENT in record.packed)
+        if stays and kept is not None and not (loaded.reseal or session._forced or permanent):
+            # The browser has this id, until it closes.
+            return self._clean(loaded, https)
+        return self._send(session, write_token(id_.secret), now, https)
+
+    def _touch(self, session: Session, kept: Kept, now: int, https: bool) -> Steps[Decision | None]:
+        handle = kept.id.key.hex()
+        try:
+            if not (yield from self._records.refresh(kept, now)):
+                return None
+        except StoreError:
+            # The visitor has what was asked for; the next request will try again.
+            self._emit(Event(Kind.DROPPED, Reason.STORE_DOWN, handle))
+            return None
+        self._emit(Event(Kind.REFRESHED, handle=handle))
+        if session.permanent:
+            return self._send(session, write_token(kept.id.secret), now, https)
+        return self._clean(session._loaded, https)
+
+    def _move_to_cookie(
+        self, session: Session, kept: Kept, kind: Kind, now: int, https: bool
+    ) -> Steps[Decision | None]:
+        loaded = session._loaded
+        if not session._data:
+            yield from self._records.end(kept, now)
+            return self._delete(loaded, https)
+        if kept.entry.state != REPLACED:
+            if len(self._name) + token_chars(session._packed) > LIMIT_BYTES:
+                if kind is not Kind.RESEALED:
+                    # Raises `SessionTooLarge`, before anything is taken out of the store.
+                    return self._write(session, kind, now, https)
+                # Nobody is logged out because a session is too large for the new place. It stays in the old one.
+                due = now - kept.used_at > self._interval
+                return (yield from self._touch(session, kept, now, https)) if due else None
+            draft = self._records.draft(loaded.record, session._content(), session._packed, now)
+            if not (yield from self._records.leave(kept, draft, now)):
+                return self._drop(loaded)
+            session._packed = draft.packed
+        return self._write(session, kind, now, https)
+
+    def _drop(self, loaded: Loaded) -> Decision:
+        """Logout wins: the change goes nowhere, and the cookie is left to whoever ended the session."""
+        self._emit(Event(Kind.DROPPED, Reason.ENDED, loaded.record and loaded.record.id.hex()))
+        return Decision(True)

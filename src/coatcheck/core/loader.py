@@ -1,0 +1,181 @@
+"""The first verb: what the `Cookie` header of a request brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from coatcheck.core.codec import unpack
+from coatcheck.core.confined import Confined
+from coatcheck.core.cookie import HEADER_BYTES, LIMIT_BYTES, find_values
+from coatcheck.core.events import Event, Kind, Reason, Rejected
+from coatcheck.core.opaque import TOKEN_CHARS, Kept, make_id, read_token
+from coatcheck.core.operations import STORE, Steps
+from coatcheck.core.record import ID_BYTES, Record
+from coatcheck.core.records import Records
+from coatcheck.core.session import Loaded
+from coatcheck.core.settings import Settings
+from coatcheck.core.text import decode
+from coatcheck.core.token import TokenSealer
+from coatcheck.errors import StoreError
+
+# Cookies of our name that are opened in one request: no browser of a visitor sends more.
+_TRIES = 4
+# How far ahead another server's clock may be, in seconds.
+_SKEW = 60
+
+
+class Loader(Confined):
+    """Reads sessions. Every cookie that is not ours gives a new session, and an event with the reason."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sealers: Mapping[str, TokenSealer],
+        records: Records | None,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._emit = emit
+        self._name = settings.cookie_name
+        self._earlier = settings.earlier_cookie_names
+        self._sealers = sealers
+        self._records = records
+        self._on_server = records is not None and records.writes
+        self._lifetime = settings.permanent_lifetime.total_seconds()
+        self._absolute = None if settings.absolute_lifetime is None else settings.absolute_lifetime.total_seconds()
+        self._goes_on = settings.store_down == "empty"
+        self._takes_sealed = settings.move_cookies or not self._on_server
+
+    def load(self, header: str, now: float) -> Steps[Loaded]:
+        if len(header) > HEADER_BYTES:
+            self._reject(Reason.TOO_LONG)
+            header = ""
+        name = self._name
+        values = find_values(header, name)
+        present = (name,) if values else ()
+        if self._records is None and not self._earlier and len(values) < 2:
+            # As every visitor of a site without a store comes: a generator less.
+            loaded = self._open(name, values[0], now) if values else None
+        else:
+            try:
+                loaded = yield from self._look(header, values, now)
+            except StoreError:
+                if not self._goes_on:
+                    raise
+                self._reject(Reason.STORE_DOWN)
+                return Loaded({}, None, False, present, int(now), down=True)
+        return loaded or self._nothing(int(now), present)
+
+    def _nothing(self, now: int, present: tuple[str, ...]) -> Loaded:
+        return Loaded({}, None, False, present, now, on_server=self._on_server)
+
+    def _look(self, header: str, values: tuple[str, ...], now: float) -> Steps[Loaded | None]:
+        """Gives the session of the present name, or where that brings none, of an earlier one."""
+        loaded = (yield from self._choose(self._name, values, now)) if values else None
+        if not self._earlier:
+            return loaded
+        present: tuple[str, ...] = (self._name,) if values else ()
+        for name in self._earlier:
+            if values := find_values(header, name):
+                present += (name,)
+                loaded = loaded or (yield from self._choose(name, values, now))
+        return (loaded or self._nothing(int(now), ()))._replace(present=present)
+
+    def _choose(self, name: str, values: tuple[str, ...], now: float) -> Steps[Loaded | None]:
+        """Opens several cookies of one name: another host of the domain may have set one too.
+
+        Rubbish beside a good one is passed over. Of two seals of one session, the
+        later counts. Of two sessions, neither: nobody can say which is the visitor's.
+        """
+        found: list[Loaded] = []
+        for value in values[:_TRIES]:
+            if self._records is None:
+                opened = self._open(name, value, now)
+            else:
+                opened = yield from self._find(self._records, name, value, now)
+            if opened is not None:
+                found.append(opened)
+        if len(found) < 2:
+            return found[0] if found else None
+        records = [loaded.record for loaded in found if loaded.record]
+        if len({record.id for record in records}) > 1:
+            self._reject(Reason.AMBIGUOUS)
+            return self._nothing(int(now), (name,))
+        latest = max(records, key=lambda record: record.sealed_at, default=None)
+        return next((loaded for loaded in found if loaded.record is latest), None)
+
+    def _open(self, name: str, value: str, now: float) -> Loaded | None:
+        """Gives the session of a sealed token."""
+        try:
+            record, current = self._unseal(name, value, now)
+            return self._accept(record, name, reseal=not current or name != self._name, now=now)
+        except Rejected as rejected:
+            self._reject(rejected.reason)
+            return None
+
+    def _unseal(self, name: str, value: str, now: float) -> tuple[Record, bool]:
+        if len(name) + len(value) > LIMIT_BYTES:
+            raise Rejected(Reason.TOO_LONG)
+        return self._sealers[name].open(value, now)
+
+    def _find(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded | None]:
+        """Gives the session of a token of either kind, where there is a store."""
+        if len(value) == TOKEN_CHARS:
+            steps = self._find_kept(records, name, value, now)
+        elif self._on_server:
+            steps = self._find_moved(records, name, value, now)
+        else:
+            return self._open(name, value, now)
+        try:
+            return (yield from steps)
+        except Rejected as rejected:
+            self._reject(rejected.reason)
+            return None
+
+    def _find_kept(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded]:
+        kept = yield from records.find(make_id(name, read_token(value)), int(now))
+        if kept is None:
+            raise Rejected(Reason.UNKNOWN_ID)
+        elsewhere = name != self._name or kept.place != STORE or not self._on_server
+        return self._take(kept, name, reseal=elsewhere or not kept.current, now=now)
+
+    def _find_moved(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded]:
+        if not self._takes_sealed:
+            raise Rejected(Reason.UNKNOWN_KIND)
+        record, _ = self._unseal(name, value, now)
+        id_, moved = yield from records.find_moved(name, decode(value), int(now))
+        if moved is not None:
+            return self._take(moved, name, reseal=True, now=now)
+        record = record._replace(id=id_.key)
+        return self._accept(record, name, reseal=True, now=now)._replace(moves_to=id_)
+
+    def _take(self, kept: Kept, name: str, *, reseal: bool, now: float) -> Loaded:
+        entry = kept.entry
+        handle = kept.id.key if self._on_server else kept.id.key[:ID_BYTES]
+        record = Record(handle, entry.created_at, kept.used_at, entry.packed)
+        return self._accept(record, name, reseal=reseal, now=now)._replace(kept=kept)
+
+    def _accept(self, record: Record, name: str, *, reseal: bool, now: float) -> Loaded:
+        try:
+            content = unpack(record.packed)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise Rejected(Reason.UNREADABLE)
+        second = int(now)
+        reason = self._limit_passed(record, second)
+        if reason is not None:
+            raise Rejected(reason)
+        return Loaded(content, record, reseal, (name,), second, on_server=self._on_server)
+
+    def _limit_passed(self, record: Record, now: int) -> Reason | None:
+        # The limits that the browser keeps are a courtesy; these count (ASVS 7.3.1, 7.3.2).
+        if record.sealed_at - now > _SKEW or record.created_at - now > _SKEW:
+            return Reason.FROM_THE_FUTURE
+        if now - record.sealed_at > self._lifetime:
+            return Reason.EXPIRED
+        if self._absolute is not None and now - record.created_at > self._absolute:
+            return Reason.TOO_OLD
+        return None
+
+    def _reject(self, reason: Reason | None) -> None:
+        self._emit(Event(Kind.REJECTED, reason))

@@ -1,0 +1,86 @@
+"""Two requests changed one session at the same time: what both said, in one content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from coatcheck.core.codec import pack, sizes, unpack
+from coatcheck.core.confined import Confined
+from coatcheck.errors import SessionTooLarge, StoreError
+
+MergeRule: TypeAlias = Callable[[Any, Any, Any], Any]
+"""Gives the value of a key that both changed, from what it was (None if there was
+none), what this request made of it, and what the other request did."""
+
+# The most bytes of packed content. Memcached, the tightest of the stores, ends at 2^20 with all that is around it.
+LIMIT_BYTES = 1_000_000
+_ABSENT = object()
+
+
+def merge(
+    base: Mapping[str, Any],
+    mine: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    rules: Mapping[str, MergeRule],
+) -> dict[str, Any]:
+    """Gives their content with my changes on top.
+
+    A key that only one side changed or deleted is as that side left it. Of a key that
+    both changed, mine is the later save and counts, unless the key has a rule. A rule
+    is asked only where both have a value: where one deleted the key, the later save counts.
+    """
+    merged = dict(theirs)
+    for key in {**base, **mine}:
+        was, now, other = base.get(key, _ABSENT), mine.get(key, _ABSENT), theirs.get(key, _ABSENT)
+        if _same(was, now):
+            continue
+        if now is _ABSENT:
+            merged.pop(key, None)
+        elif key in rules and other is not _ABSENT and not _same(was, other):
+            merged[key] = rules[key](None if was is _ABSENT else was, now, other)
+        else:
+            merged[key] = now
+    return merged
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is _ABSENT or other is _ABSENT:
+        return one is other
+    # Equality would take 1 for True; what is kept decides.
+    return pack(one) == pack(other)
+
+
+class Draft(Confined):
+    """The content that a request wants to keep, and what it was made from."""
+
+    __slots__ = ("_base", "_content", "_rules", "created_at", "packed")
+
+    def __init__(
+        self, base: bytes, content: dict[str, Any], packed: bytes, created_at: int, rules: Mapping[str, MergeRule]
+    ) -> None:
+        self._base = base
+        self._content = content
+        self._rules = rules
+        self.packed = packed
+        self.created_at = created_at
+        self._check()
+
+    def _check(self) -> None:
+        if len(self.packed) > LIMIT_BYTES:
+            raise SessionTooLarge(len(self.packed), LIMIT_BYTES, sizes(self._content), "record")
+
+    def merge(self, theirs: bytes) -> None:
+        """Puts the changes of this request on top of what another one has kept."""
+        try:
+            other = unpack(theirs)
+        except ValueError:
+            other = None
+        if not isinstance(other, dict):
+            # Sealed with our key, by a later version of this library: nothing to merge with, nothing to overwrite.
+            raise StoreError("the session was changed by another request in a way that this version cannot read")
+        # What this request began with has been read once.
+        base: Any = unpack(self._base)
+        self._content = merge(base, self._content, other, self._rules)
+        self._base, self.packed = theirs, pack(self._content)
+        self._check()

@@ -1,0 +1,200 @@
+"""The id in the cookie of a session that is kept on the server, and what is kept there.
+
+    token    = base64url ( 0x02 | T, 32 random bytes )
+    key      = SHA-256 ( T )
+    content  = 0x02 | key id, 4 bytes | nonce, 12 bytes | ciphertext | tag, 16 bytes
+
+The store has the key and the content and never T, so that nothing in it works as a
+cookie. The content is sealed with AES-256-GCM under HKDF (secret, T): it takes the
+secret, T and the record to read it, any two of them say nothing. A key seals the few
+versions of one record, for which random nonces of 12 bytes are enough. What
+authenticates them also names the record, so that one moved to another key opens for nobody.
+
+What is sealed:
+
+    0x01 live      | created at, 5 bytes | moved until, 5 bytes | packed content | padding
+    0x02 replaced  | as above, and before the content: readable until, 5 bytes | successor, 32 bytes
+    0x03 ended     | as live
+
+Times are seconds since 1970, big-endian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from coatcheck.core.confined import Confined
+from coatcheck.core.events import Reason, Rejected
+from coatcheck.core.keys import KEY_ID_BYTES, Keyring
+from coatcheck.core.record import pad, unpad
+from coatcheck.core.seal import TAG_BYTES
+from coatcheck.core.text import decode, encode
+
+OPAQUE = 0x02
+SECRET_BYTES = 32
+# 33 bytes fill 44 characters, and no sealed token is that short.
+TOKEN_CHARS = 44
+
+# The states of a record.
+LIVE = 0x01
+REPLACED = 0x02
+ENDED = 0x03
+
+NOBODY = bytes(SECRET_BYTES)
+_TIME_MASK = 2**40 - 1
+_HEAD_BYTES = 1 + KEY_ID_BYTES
+_NONCE_BYTES = 12
+_MIN_BYTES = _HEAD_BYTES + _NONCE_BYTES + 32 + TAG_BYTES
+_FACTS_BYTES = 1 + 5 + 5
+_REPLACED_BYTES = _FACTS_BYTES + 5 + SECRET_BYTES
+
+
+def write_token(secret: bytes) -> str:
+    """Gives the text for the cookie."""
+    return encode(bytes([OPAQUE]) + secret)
+
+
+def read_token(text: str) -> bytes:
+    """Gives T. Raises `Rejected` for every text that `write_token` does not give."""
+    raw = decode(text)
+    if raw[0] != OPAQUE or len(raw) != 1 + SECRET_BYTES:
+        raise Rejected(Reason.UNKNOWN_KIND)
+    return raw[1:]
+
+
+def record_key(secret: bytes) -> bytes:
+    """Gives the key of the record in the store; it is the session's handle too. 32 bytes."""
+    return sha256(secret).digest()
+
+
+class Entry(NamedTuple):
+    """What a record says. A named tuple, for the same reason as `Record`."""
+
+    state: int
+    """LIVE, REPLACED by another id, or ENDED."""
+    created_at: int
+    moved_until: int
+    """Until when the sealed cookie may come that this session was moved from; 0 if it was not moved."""
+    packed: bytes
+    readable_until: int = 0
+    """REPLACED: how long the content, as it was then, may still be read."""
+    successor: bytes = NOBODY
+    """REPLACED: the secret of the id that took its place, or `NOBODY`."""
+
+    def __repr__(self) -> str:
+        return f"<Entry, state {self.state}>"
+
+    def to_bytes(self) -> bytes:
+        state, created_at, moved_until, packed, readable_until, successor = self
+        facts = (state << 80 | created_at << 40 | moved_until).to_bytes(11, "big")
+        if state == REPLACED:
+            facts += readable_until.to_bytes(5, "big") + successor
+        return pad(facts + packed)
+
+    @classmethod
+    def from_bytes(cls, plaintext: bytes) -> Entry:
+        """Gives the entry of a plaintext; the content stays packed. Raises `ValueError` for any other bytes."""
+        body = unpad(plaintext, _FACTS_BYTES + 1)
+        facts = int.from_bytes(body[:_FACTS_BYTES], "big")
+        state, created_at, moved_until = facts >> 80, facts >> 40 & _TIME_MASK, facts & _TIME_MASK
+        if state in (LIVE, ENDED):
+            return cls(state, created_at, moved_until, body[_FACTS_BYTES:])
+        if state != REPLACED or len(body) <= _REPLACED_BYTES:
+            raise ValueError("not an entry")
+        readable_until = int.from_bytes(body[_FACTS_BYTES : _FACTS_BYTES + 5], "big")
+        successor = body[_FACTS_BYTES + 5 : _REPLACED_BYTES]
+        return cls(state, created_at, moved_until, body[_REPLACED_BYTES:], readable_until, successor)
+
+
+class Id(NamedTuple):
+    """A session's id on the server: what the browser has, and what the store has instead."""
+
+    name: str
+    """The cookie name that its record is sealed for."""
+    secret: bytes
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"<Id {self.key.hex()}>"
+
+
+def make_id(name: str, secret: bytes) -> Id:
+    """Gives the id that a secret stands for."""
+    return Id(name, secret, record_key(secret))
+
+
+class Kept(NamedTuple):
+    """A session on the server, as it was read. A named tuple, for the same reason as `Record`."""
+
+    id: Id
+    place: int
+    """Which store has it."""
+    entry: Entry
+    used_at: int
+    version: object
+    current: bool
+    """Whether the primary key had sealed it."""
+
+    def __repr__(self) -> str:
+        return f"<Kept {self.id.key.hex()}>"
+
+
+class RecordSealer(Confined):
+    """Seals and opens records of one audience, each for the cookie name of its id, under each key of the ring."""
+
+    __slots__ = ("_bases", "_moves", "_not_after", "_primary", "_random")
+
+    def __init__(self, keyring: Keyring, audience: str, names: Iterable[str], random: Callable[[int], bytes]) -> None:
+        self._random = random
+        self._bases: dict[tuple[str, bytes], bytes] = {}
+        self._moves: dict[tuple[str, bytes], bytes] = {}
+        self._not_after: dict[bytes, float] = {}
+        for key in keyring.keys.values():
+            head = bytes([OPAQUE]) + key.id
+            for name in names:
+                self._bases[name, head] = key.derive("record", audience, name)
+                self._moves[name, key.id] = key.derive("move", audience, name)
+            if key.not_after is not None:
+                self._not_after[head] = key.not_after
+        self._primary = bytes([OPAQUE]) + keyring.primary.id
+
+    def seal(self, id_: Id, entry: Entry) -> bytes:
+        """Gives the content for the store, sealed with the primary key."""
+        head, nonce = self._primary, self._random(_NONCE_BYTES)
+        return head + nonce + self._aead(head, id_).encrypt(nonce, entry.to_bytes(), head + id_.key)
+
+    def open(self, id_: Id, content: bytes, now: float) -> tuple[Entry, bool]:
+        """Gives the entry, and whether the primary key had sealed it. Raises `Rejected` with the reason."""
+        head = content[:_HEAD_BYTES]
+        if len(content) < _MIN_BYTES or head[0] != OPAQUE:
+            raise Rejected(Reason.MALFORMED)
+        if (id_.name, head) not in self._bases:
+            raise Rejected(Reason.UNKNOWN_KEY)
+        if self._not_after and now > self._not_after.get(head, now):
+            raise Rejected(Reason.KEY_EXPIRED)
+        start = _HEAD_BYTES + _NONCE_BYTES
+        try:
+            plaintext = self._aead(head, id_).decrypt(content[_HEAD_BYTES:start], content[start:], head + id_.key)
+            return Entry.from_bytes(plaintext), head == self._primary
+        except InvalidTag:
+            raise Rejected(Reason.FORGED) from None
+        except ValueError:
+            raise Rejected(Reason.UNREADABLE) from None
+
+    def _aead(self, head: bytes, id_: Id) -> AESGCM:
+        return AESGCM(HKDFExpand(SHA256(), 32, id_.secret).derive(self._bases[id_.name, head]))
+
+    def secret_after(self, name: str, token: bytes) -> bytes:
+        """Gives the secret of the id that a sealed token is to have when its session moves to the store.
+
+        Requests that come with one token at the same time so meet at one record. It takes
+        the whole token to find the id, of which logs and the store know nothing.
+        """
+        return HKDFExpand(SHA256(), SECRET_BYTES, token).derive(self._moves[name, token[1:_HEAD_BYTES]])
