@@ -3,7 +3,8 @@
 from flask import Flask, session
 from coatcheck.flask import Coatcheck
 
-Coatcheck(app)
+Coatcheck(app)                                       # encrypted, in the cookie
+Coatcheck(app, store="redis://localhost:6379/0")     # or on the server
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 try:
     import flask
     from flask.sessions import SessionInterface, SessionMixin
+    from werkzeug.exceptions import ServiceUnavailable
 except ImportError as _error:
     raise ImportError("coatcheck.flask needs Flask: pip install 'coatcheck[flask]'") from _error
 
@@ -27,8 +29,10 @@ from coatcheck.core.keys import Keyring
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import OPTIONS, Settings, config_key, normalize
 from coatcheck.drive import run
-from coatcheck.errors import UsageError
+from coatcheck.errors import StoreError, UsageError
 from coatcheck.log import Watch
+from coatcheck.stores.opening import open_store
+from coatcheck.stores.protocols import Store
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -59,6 +63,18 @@ class _Keeper(NamedTuple):
     engine: Engine
     watch: Watch
     clock: Callable[[], float]
+    stores: tuple[Store | None, ...]
+
+
+class _StoreUnavailable(StoreError, ServiceUnavailable):
+    """Answers 503 where the application has no handler for `StoreError`. The visitor is told no more than that."""
+
+    def __init__(self, error: StoreError) -> None:
+        ServiceUnavailable.__init__(self)
+        self.args = error.args
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
 
 
 class _FlaskSession(Session):
@@ -79,7 +95,12 @@ class _FlaskSession(Session):
         if self.keeper is None:
             self.keeper = self._interface.keeper(self._app)
         keeper = self.keeper
-        return run(keeper.engine.load(self.environ.get("HTTP_COOKIE", ""), now=keeper.clock()))
+        now = keeper.clock()
+        try:
+            return run(keeper.engine.load(self.environ.get("HTTP_COOKIE", ""), now=now), keeper.stores)
+        except StoreError as error:
+            keeper.watch.store_down(error, now)
+            raise _StoreUnavailable(error) from None
 
 
 class CoatcheckSessionInterface(SessionInterface):
@@ -92,6 +113,7 @@ class CoatcheckSessionInterface(SessionInterface):
         self.options: dict[str, Any] = {}
         self._keepers: list[tuple[tuple[object, ...], _Keeper]] = []
         self._warned: set[str] = set()
+        self._stores: dict[str, Store] = {}
         self._overridden = [
             getter
             for getter in _GETTERS.values()
@@ -109,10 +131,23 @@ class CoatcheckSessionInterface(SessionInterface):
         return session
 
     def save_session(self, app: flask.Flask, session: _FlaskSession, response: flask.Response) -> None:  # type: ignore[override]
-        """Adds to the response what it must say. Raises `SessionTooLarge`, `Unserializable` and `UsageError`."""
+        """Adds to the response what it must say. Raises `SessionTooLarge`, `Unserializable` and `UsageError`.
+
+        Where the store fails, what the application answers to a `StoreError` takes the
+        place of the response: it would have confirmed what is not kept.
+        """
         keeper = session.keeper or self.keeper(app)
         https = session.environ["wsgi.url_scheme"] == "https"
-        vary, cookies, insecure = run(keeper.engine.commit(session, now=keeper.clock(), https=https))
+        now = keeper.clock()
+        try:
+            vary, cookies, insecure = run(keeper.engine.commit(session, now=now, https=https), keeper.stores)
+        except StoreError as error:
+            keeper.watch.store_down(error, now)
+            if not _is_current(session):
+                # A transaction of a test has no response that anybody sees.
+                raise
+            _answer_in_place(app, error, response)
+            return
         headers = response.headers
         if vary and (value := add_vary(headers.getlist("Vary"))) is not None:
             headers["Vary"] = value
@@ -157,7 +192,7 @@ class CoatcheckSessionInterface(SessionInterface):
                 return keeper
         try:
             keeper = self._build(app)
-        except UsageError as error:
+        except (UsageError, ImportError) as error:
             # An error reporter shows the variables of the frames, and these hold keys.
             del config, seen
             self._keepers = []
@@ -175,8 +210,19 @@ class CoatcheckSessionInterface(SessionInterface):
         )
         for weakness in keyring.weaknesses:
             watch.weak_key(weakness)
-        engine = Engine(settings, keyring, random=os.urandom, emit=watch)
-        return _Keeper(engine, watch, others.get("clock", time.time))
+        clock = others.get("clock", time.time)
+        stores = tuple(self._open_store(others.get(option), option) for option in ("store", "earlier_store"))
+        store, earlier_store = (opened is not None for opened in stores)
+        engine = Engine(settings, keyring, random=os.urandom, emit=watch, store=store, earlier_store=earlier_store)
+        return _Keeper(engine, watch, clock, stores)
+
+    def _open_store(self, store: Any, option: str) -> Store | None:
+        if isinstance(store, str):
+            # Another configuration of the same application may name it too: the connections are shared.
+            return self._stores.get(store) or self._stores.setdefault(store, open_store(store))
+        if store is None or isinstance(store, Store):
+            return store
+        raise UsageError(f"{option} must be a URL or have the methods of coatcheck.stores.Store")
 
     def _read(self, app: flask.Flask) -> tuple[Settings, dict[str, Any]]:
         """Gives the policy, and the options that are no part of it."""
@@ -189,7 +235,7 @@ class CoatcheckSessionInterface(SessionInterface):
 
 
 class Coatcheck:
-    """Puts the sessions of a Flask application into encrypted cookies.
+    """Keeps the sessions of a Flask application: in encrypted cookies, or with `store=` on the server.
 
     Options are Flask's configuration keys in lower case without `SESSION_`
     (`secret_key=`, `cookie_name=`, `permanent_lifetime=`). They win over the
@@ -216,6 +262,24 @@ class Coatcheck:
         interface.check(app)
         app.session_interface = interface
         app.extensions["coatcheck"] = self
+
+
+def _is_current(session: Session) -> bool:
+    try:
+        return cast(Any, flask.session)._get_current_object() is session  # noqa: SLF001
+    except RuntimeError:
+        return False
+
+
+def _answer_in_place(app: flask.Flask, error: StoreError, response: flask.Response) -> None:
+    """Has the application answer to the error, and makes the response say that."""
+    if not isinstance(error, _StoreUnavailable):
+        error = _StoreUnavailable(error)
+    answer = app.make_response(app.handle_user_exception(error))
+    response.status = answer.status
+    response.headers = answer.headers
+    response.response = answer.response
+    response.direct_passthrough = answer.direct_passthrough
 
 
 def _members(value: object) -> Iterable[object]:

@@ -10,6 +10,7 @@ from logging import DEBUG, Logger, getLogger
 
 from coatcheck.core.cookie import is_local
 from coatcheck.core.events import Event, Reason
+from coatcheck.errors import StoreError
 
 logger: Logger = getLogger("coatcheck")
 
@@ -28,6 +29,10 @@ _INSECURE = (
     " Serve this host by https; behind a proxy, have the framework trust its X-Forwarded-Proto."
 )
 
+_STORE_DOWN = "the session store fails, and requests that look at their session with it: %s"
+# An outage is said once in so many seconds, and not by each request that meets it.
+_OUTAGE_SECONDS = 60
+
 _WARNINGS = {Reason.UNKNOWN_KEY: _UNKNOWN_KEY, Reason.AMBIGUOUS: _AMBIGUOUS}
 
 
@@ -40,6 +45,7 @@ class Watch:
     def __init__(self, listener: Callable[[Event], None] | None, warned: set[str]) -> None:
         self._listener = listener
         self._warned = warned
+        self._outage_said = 0.0
 
     def __call__(self, event: Event) -> None:
         if event.reason is not None and event.reason in _WARNINGS:
@@ -51,6 +57,11 @@ class Watch:
 
     def weak_key(self, weakness: str) -> None:
         self._warn(f"{weakness}. It is taken because the application is in debug or testing mode, or says so.")
+
+    def store_down(self, error: StoreError, now: float) -> None:
+        if abs(now - self._outage_said) >= _OUTAGE_SECONDS:
+            self._outage_said = now
+            logger.error(_STORE_DOWN, error)
 
     def insecure(self, host: str) -> None:
         if not is_local(host):
