@@ -57,7 +57,10 @@ class Loader(Confined):
             loaded = self._open(name, values[0], now) if values else None
         else:
             try:
-                loaded = yield from self._look(header, values, now)
+                if len(values) == 1 and self._records is not None and not self._earlier:
+                    loaded = yield from self._find(self._records, name, values[0], now)
+                else:
+                    loaded = yield from self._look(header, values, now)
             except StoreError:
                 if not self._goes_on:
                     raise
@@ -119,30 +122,24 @@ class Loader(Confined):
 
     def _find(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded | None]:
         """Gives the session of a token of either kind, where there is a store."""
-        if len(value) == TOKEN_CHARS:
-            steps = self._find_kept(records, name, value, now)
-        elif self._on_server:
-            steps = self._find_moved(records, name, value, now)
-        else:
+        if len(value) != TOKEN_CHARS and not self._on_server:
             return self._open(name, value, now)
         try:
-            return (yield from steps)
+            if len(value) != TOKEN_CHARS:
+                return (yield from self._find_moved(records, name, value, now))
+            kept = yield from records.find(make_id(name, read_token(value)), int(now))
+            elsewhere = name != self._name or kept.place != STORE or not self._on_server
+            return self._take(kept, name, reseal=elsewhere or not kept.current, now=now)
         except Rejected as rejected:
             self._reject(rejected.reason)
             return None
-
-    def _find_kept(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded]:
-        kept = yield from records.find(make_id(name, read_token(value)), int(now))
-        if kept is None:
-            raise Rejected(Reason.UNKNOWN_ID)
-        elsewhere = name != self._name or kept.place != STORE or not self._on_server
-        return self._take(kept, name, reseal=elsewhere or not kept.current, now=now)
 
     def _find_moved(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded]:
         if not self._takes_sealed:
             raise Rejected(Reason.UNKNOWN_KIND)
         record, _ = self._unseal(name, value, now)
-        id_, moved = yield from records.find_moved(name, decode(value), int(now))
+        id_ = records.id_after(name, decode(value))
+        moved = yield from records.find_any(id_, int(now))
         if moved is not None:
             return self._take(moved, name, reseal=True, now=now)
         record = record._replace(id=id_.key)
@@ -152,9 +149,9 @@ class Loader(Confined):
         entry = kept.entry
         handle = kept.id.key if self._on_server else kept.id.key[:ID_BYTES]
         record = Record(handle, entry.created_at, kept.used_at, entry.packed)
-        return self._accept(record, name, reseal=reseal, now=now)._replace(kept=kept)
+        return self._accept(record, name, reseal=reseal, now=now, kept=kept)
 
-    def _accept(self, record: Record, name: str, *, reseal: bool, now: float) -> Loaded:
+    def _accept(self, record: Record, name: str, *, reseal: bool, now: float, kept: Kept | None = None) -> Loaded:
         try:
             content = unpack(record.packed)
         except ValueError:
@@ -165,7 +162,7 @@ class Loader(Confined):
         reason = self._limit_passed(record, second)
         if reason is not None:
             raise Rejected(reason)
-        return Loaded(content, record, reseal, (name,), second, on_server=self._on_server)
+        return Loaded(content, record, reseal, (name,), second, kept, None, self._on_server)
 
     def _limit_passed(self, record: Record, now: int) -> Reason | None:
         # The limits that the browser keeps are a courtesy; these count (ASVS 7.3.1, 7.3.2).

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from coatcheck.core import codec
 from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason, Rejected
@@ -71,27 +73,35 @@ class Records(Confined):
 
     # Finding
 
-    def find(self, id_: Id, now: int) -> Steps[Kept | None]:
-        """Gives what is kept under an id; None where nothing is. Raises `Rejected` for what nobody may read."""
+    def find(self, id_: Id, now: int) -> Steps[Kept]:
+        """Gives what is kept under an id. Raises `Rejected` where nothing is, or what nobody may read."""
         for place in self._places:
             stored: StoredRecord | None = yield read(place, id_.key)
             if stored is not None:
                 return self._open(id_, place, stored, now)
-        return None
+        raise Rejected(Reason.UNKNOWN_ID)
 
-    def find_moved(self, name: str, token: bytes, now: int) -> Steps[tuple[Id, Kept | None]]:
-        """Gives the id that a sealed token moves to, and what is kept there already."""
-        moved = make_id(self._name, self._sealer.secret_after(name, token))
-        return moved, (yield from self.find(moved, now))
+    def find_any(self, id_: Id, now: int) -> Steps[Kept | None]:
+        """As `find`, but gives None where nothing is."""
+        try:
+            return (yield from self.find(id_, now))
+        except Rejected as rejected:
+            if rejected.reason is not Reason.UNKNOWN_ID:
+                raise
+            return None
+
+    def id_after(self, name: str, token: bytes) -> Id:
+        """Gives the id that a sealed token moves to."""
+        return make_id(self._name, self._sealer.secret_after(name, token))
 
     def _open(self, id_: Id, place: int, stored: StoredRecord, now: int) -> Kept:
         content, used_at, _, _, version = stored
         if len(content) > LIMIT_BYTES + _OVERHEAD_BYTES:
             raise Rejected(Reason.TOO_LONG)
-        entry, current = self._sealer.open(id_, content, now)
+        entry, current, aead = self._sealer.open(id_, content, now)
         if entry.state == ENDED or (entry.state == REPLACED and now > entry.readable_until):
             raise Rejected(Reason.ENDED)
-        return Kept(id_, place, entry, used_at, version, current)
+        return Kept(id_, place, entry, used_at, version, current, aead)
 
     def _try_to_find(self, id_: Id, now: int) -> Steps[Kept | None]:
         try:
@@ -257,10 +267,11 @@ class Records(Confined):
         return self._replace(kept, Entry(ENDED, kept.entry.created_at, kept.entry.moved_until, _EMPTY), now)
 
     def _replace(self, kept: Kept, entry: Entry, now: int) -> Operation:
-        return replace(kept.place, kept.id.key, self._store(kept.id, entry, now), kept.version)
+        aead = kept.aead if kept.current else None
+        return replace(kept.place, kept.id.key, self._store(kept.id, entry, now, aead), kept.version)
 
-    def _store(self, id_: Id, entry: Entry, now: int) -> StoredRecord:
-        return StoredRecord(self._sealer.seal(id_, entry), now, self._expiry(entry, now))
+    def _store(self, id_: Id, entry: Entry, now: int, aead: AESGCM | None = None) -> StoredRecord:
+        return StoredRecord(self._sealer.seal(id_, entry, aead), now, self._expiry(entry, now))
 
     def _expiry(self, entry: Entry, now: int) -> int:
         """Says how long a store is to keep an entry."""
