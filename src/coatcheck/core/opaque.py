@@ -144,6 +144,8 @@ class Kept(NamedTuple):
     """Whether the primary key had sealed it."""
     aead: AESGCM
     """What opened it. Deriving it again to seal a change takes 4 us."""
+    content: bytes
+    """As the store had it, sealed."""
 
     def __repr__(self) -> str:
         return f"<Kept {self.id.key.hex()}>"

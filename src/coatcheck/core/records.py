@@ -16,8 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from coatcheck.core import codec
 from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason, Rejected
@@ -78,7 +76,10 @@ class Records(Confined):
         for place in self._places:
             stored: StoredRecord | None = yield read(place, id_.key)
             if stored is not None:
-                return self._open(id_, place, stored, now)
+                kept = self._open(id_, place, stored, now)
+                if kept.entry.state == REPLACED and now > kept.entry.readable_until:
+                    raise Rejected(Reason.ENDED)
+                return kept
         raise Rejected(Reason.UNKNOWN_ID)
 
     def find_any(self, id_: Id, now: int) -> Steps[Kept | None]:
@@ -99,9 +100,9 @@ class Records(Confined):
         if len(content) > LIMIT_BYTES + _OVERHEAD_BYTES:
             raise Rejected(Reason.TOO_LONG)
         entry, current, aead = self._sealer.open(id_, content, now)
-        if entry.state == ENDED or (entry.state == REPLACED and now > entry.readable_until):
+        if entry.state == ENDED:
             raise Rejected(Reason.ENDED)
-        return Kept(id_, place, entry, used_at, version, current, aead)
+        return Kept(id_, place, entry, used_at, version, current, aead, content)
 
     def _try_to_find(self, id_: Id, now: int) -> Steps[Kept | None]:
         try:
@@ -153,11 +154,12 @@ class Records(Confined):
 
     def save(self, kept: Kept, draft: Draft, now: int) -> Steps[Id | None]:
         """Keeps a change. Gives the id under which it is kept now, which may be a successor's; None if it is gone."""
-        if (yield self._replace(kept, self._live(draft, kept.entry.moved_until), now)):
+        record = self._store(kept.id, self._live(draft, kept.entry.moved_until), now, kept)
+        if (yield replace(kept.place, kept.id.key, record, kept.version)):
             return kept.id
-        return (yield from self._save_again(kept, draft, now))
+        return (yield from self._save_again(kept, draft, now, record.content))
 
-    def _save_again(self, kept: Kept, draft: Draft, now: int) -> Steps[Id | None]:
+    def _save_again(self, kept: Kept, draft: Draft, now: int, sent: bytes = b"") -> Steps[Id | None]:
         for _ in range(_TRIES):
             again = yield from self._find_again(kept, now)
             for _hop in range(_HOPS):
@@ -167,10 +169,16 @@ class Records(Confined):
             if again is None:
                 return None
             kept = again
-            draft.merge(kept.entry.packed)
-            entry = self._live(draft, kept.entry.moved_until)
-            if draft.packed == kept.entry.packed or (yield self._replace(kept, entry, now)):
+            if kept.content == sent:
+                # It was kept, and the answer to that was lost. A rule that adds would add twice.
                 return kept.id
+            draft.merge(kept.entry.packed)
+            if draft.packed == kept.entry.packed:
+                return kept.id
+            record = self._store(kept.id, self._live(draft, kept.entry.moved_until), now, kept)
+            if (yield replace(kept.place, kept.id.key, record, kept.version)):
+                return kept.id
+            sent = record.content
         raise StoreError(f"the session was changed by others {_TRIES} times while this request tried to keep it")
 
     def refresh(self, kept: Kept, now: int) -> Steps[bool]:
@@ -190,9 +198,16 @@ class Records(Confined):
             # Another request moves it too, and was faster.
             return (yield from self.create(id_, draft, now))
         for _ in range(_TRIES):
-            if (yield self._end(kept, now) if same else self._leave(kept, id_.secret, now)):
-                return id_
-            again = yield from self._find_again(kept, now)
+            again: Kept | None = None
+            try:
+                if (yield self._leave(kept, id_.secret, now, readable=not same)):
+                    return id_
+            except StoreError:
+                # If it took place, the old id is dead, and the browser must have the new one.
+                again = yield from self._find_again(kept, now)
+                if again is None or again.entry.successor != id_.secret:
+                    raise
+            again = again or (yield from self._find_again(kept, now))
             if again is None:
                 yield delete(STORE, id_.key)
                 return None
@@ -211,7 +226,7 @@ class Records(Confined):
     def leave(self, kept: Kept, draft: Draft, now: int) -> Steps[bool]:
         """Takes a session out of a store, for a cookie. Gives False if it has been ended meanwhile."""
         for _ in range(_TRIES):
-            if (yield self._leave(kept, NOBODY, now)):
+            if (yield self._leave(kept, NOBODY, now, readable=True)):
                 return True
             again = yield from self._find_again(kept, now)
             if again is None:
@@ -258,20 +273,20 @@ class Records(Confined):
     def _live(self, draft: Draft, moved_until: int) -> Entry:
         return Entry(LIVE, draft.created_at, moved_until, draft.packed)
 
-    def _leave(self, kept: Kept, successor: bytes, now: int) -> Operation:
+    def _leave(self, kept: Kept, successor: bytes, now: int, *, readable: bool) -> Operation:
         old = kept.entry
-        entry = Entry(REPLACED, old.created_at, old.moved_until, old.packed, now + GRACE, successor)
-        return self._replace(kept, entry, now)
+        packed, until = (old.packed, now + GRACE) if readable else (_EMPTY, 0)
+        return self._replace(kept, Entry(REPLACED, old.created_at, old.moved_until, packed, until, successor), now)
 
     def _end(self, kept: Kept, now: int) -> Operation:
         return self._replace(kept, Entry(ENDED, kept.entry.created_at, kept.entry.moved_until, _EMPTY), now)
 
     def _replace(self, kept: Kept, entry: Entry, now: int) -> Operation:
-        aead = kept.aead if kept.current else None
-        return replace(kept.place, kept.id.key, self._store(kept.id, entry, now, aead), kept.version)
+        return replace(kept.place, kept.id.key, self._store(kept.id, entry, now, kept), kept.version)
 
-    def _store(self, id_: Id, entry: Entry, now: int, aead: AESGCM | None = None) -> StoredRecord:
-        return StoredRecord(self._sealer.seal(id_, entry, aead), now, self._expiry(entry, now))
+    def _store(self, id_: Id, entry: Entry, now: int, kept: Kept | None = None) -> StoredRecord:
+        content = self._sealer.seal(id_, entry, kept.aead if kept is not None and kept.current else None)
+        return StoredRecord(content, now, self._expiry(entry, now))
 
     def _expiry(self, entry: Entry, now: int) -> int:
         """Says how long a store is to keep an entry."""
