@@ -77,7 +77,7 @@ class Keeper(Committer):
             kept = yield from records.move(loaded.moves_to, record, now)
             if kept is None:
                 return self._drop(loaded)
-        elif kept is not None and kept.entry.state == REPLACED:
+        if kept is not None and kept.entry.state == REPLACED:
             # What was read under a replaced id becomes a session of its own.
             kept = None
         id_ = loaded.moves_to if kept is None else kept.id

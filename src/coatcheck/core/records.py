@@ -31,6 +31,8 @@ from coatcheck.errors import StoreError
 _OVERHEAD_BYTES = 128
 # How long the content under an id that was replaced can be read, in seconds.
 GRACE = 10
+# How long an id that was replaced or ended is remembered, in seconds: what a slow request changed still finds its way.
+_MARK_LIFE = 600
 # How long a session that was emptied key by key is kept, in seconds: a request under way may fill it.
 EMPTY_LIFE = 60
 # Each conflict means that another request has succeeded. More of them at one time than this is no traffic.
@@ -104,23 +106,20 @@ class Records(Confined):
             raise Rejected(Reason.ENDED)
         return Kept(id_, place, entry, used_at, version, current, aead, content)
 
-    def _try_to_find(self, id_: Id, now: int) -> Steps[Kept | None]:
-        try:
-            return (yield from self.find(id_, now))
-        except Rejected:
-            return None
-
-    def _find_again(self, kept: Kept, now: int) -> Steps[Kept | None]:
-        """Gives what is kept now under the very id; None where it is gone."""
-        stored: StoredRecord | None = yield read(kept.place, kept.id.key)
-        try:
-            return stored and self._open(kept.id, kept.place, stored, now)
-        except Rejected:
-            return None
+    def _find_again(self, id_: Id, now: int, *places: int) -> Steps[Kept | None]:
+        """Gives what is kept now under an id, readable or not; None where it has ended."""
+        for place in places or self._places:
+            stored: StoredRecord | None = yield read(place, id_.key)
+            if stored is not None:
+                try:
+                    return self._open(id_, place, stored, now)
+                except Rejected:
+                    return None
+        return None
 
     def _find_successor(self, kept: Kept, now: int) -> Steps[Kept | None]:
         successor = kept.entry.successor
-        return None if successor == NOBODY else (yield from self._try_to_find(make_id(self._name, successor), now))
+        return None if successor == NOBODY else (yield from self._find_again(make_id(self._name, successor), now))
 
     # Keeping
 
@@ -143,14 +142,14 @@ class Records(Confined):
             yield insert(STORE, id_.key, self._store(id_, self._live(draft, now + self._lifetime if moved else 0), now))
         ):
             return id_
-        kept = yield from self._try_to_find(id_, now)
+        kept = yield from self._find_again(id_, now)
         return None if kept is None else (yield from self._save_again(kept, draft, now))
 
     def move(self, id_: Id, record: Record, now: int) -> Steps[Kept | None]:
         """Keeps the session of a sealed cookie as it came, and gives where; None if it has been ended."""
         entry = Entry(LIVE, record.created_at, now + self._lifetime, record.packed)
         yield insert(STORE, id_.key, self._store(id_, entry, now))
-        return (yield from self._try_to_find(id_, now))
+        return (yield from self._find_again(id_, now))
 
     def save(self, kept: Kept, draft: Draft, now: int) -> Steps[Id | None]:
         """Keeps a change. Gives the id under which it is kept now, which may be a successor's; None if it is gone."""
@@ -161,7 +160,7 @@ class Records(Confined):
 
     def _save_again(self, kept: Kept, draft: Draft, now: int, sent: bytes = b"") -> Steps[Id | None]:
         for _ in range(_TRIES):
-            again = yield from self._find_again(kept, now)
+            again = yield from self._find_again(kept.id, now, kept.place)
             for _hop in range(_HOPS):
                 if again is None or again.entry.state != REPLACED:
                     break
@@ -204,10 +203,10 @@ class Records(Confined):
                     return id_
             except StoreError:
                 # If it took place, the old id is dead, and the browser must have the new one.
-                again = yield from self._find_again(kept, now)
+                again = yield from self._find_again(kept.id, now, kept.place)
                 if again is None or again.entry.successor != id_.secret:
                     raise
-            again = again or (yield from self._find_again(kept, now))
+            again = again or (yield from self._find_again(kept.id, now, kept.place))
             if again is None:
                 yield delete(STORE, id_.key)
                 return None
@@ -228,7 +227,7 @@ class Records(Confined):
         for _ in range(_TRIES):
             if (yield self._leave(kept, NOBODY, now, readable=True)):
                 return True
-            again = yield from self._find_again(kept, now)
+            again = yield from self._find_again(kept.id, now, kept.place)
             if again is None:
                 return False
             if again.entry.state == REPLACED:
@@ -254,7 +253,7 @@ class Records(Confined):
                 if not (kept.entry.moved_until or self._moving):
                     yield delete(kept.place, kept.id.key)
                 return
-            again = yield from self._find_again(kept, now)
+            again = yield from self._find_again(kept.id, now, kept.place)
             if again is None:
                 return
             kept = again
@@ -264,7 +263,7 @@ class Records(Confined):
         """Ends the session of a sealed cookie that has not been moved: the cookie works no more."""
         entry = Entry(ENDED, now, now + self._lifetime, _EMPTY)
         if not (yield insert(STORE, id_.key, self._store(id_, entry, now))):
-            kept = yield from self._try_to_find(id_, now)
+            kept = yield from self._find_again(id_, now)
             if kept is not None:
                 yield from self.end(kept, now)
 
@@ -292,7 +291,7 @@ class Records(Confined):
         """Says how long a store is to keep an entry."""
         if entry.state != LIVE:
             # As long as anybody may come with the id: with a sealed cookie, or by way of the other store.
-            return max(now + (self._lifetime if self._moving else GRACE + 1), entry.moved_until)
+            return max(now + (self._lifetime if self._moving else _MARK_LIFE), entry.moved_until)
         expires_at = now + (min(EMPTY_LIFE, self._lifetime) if entry.packed == _EMPTY else self._lifetime)
         if self._absolute is not None:
             expires_at = min(expires_at, entry.created_at + self._absolute)
