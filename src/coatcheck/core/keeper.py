@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from coatcheck.core.committer import Committer, Decision
 from coatcheck.core.cookie import LIMIT_BYTES
 from coatcheck.core.events import Event, Kind, Reason
-from coatcheck.core.opaque import NOBODY, REPLACED, Kept, make_id, write_token
-from coatcheck.core.operations import STORE, Steps
+from coatcheck.core.merge import Draft
+from coatcheck.core.opaque import NOBODY, REPLACED, Id, Kept, make_id, write_token
+from coatcheck.core.operations import Steps
 from coatcheck.core.records import Records
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
@@ -63,34 +64,25 @@ class Keeper(Committer):
         return not self._records.writes and kept.entry.successor == NOBODY and kind is Kind.CHANGED
 
     def _end(self, loaded: Loaded, now: int) -> Steps[None]:
+        if loaded.home is not None:
+            yield from self._records.end_at_home(loaded.home, now)
         if loaded.kept is not None:
             yield from self._records.end(loaded.kept, now)
-        elif loaded.moves_to is not None:
-            yield from self._records.end_unmoved(loaded.moves_to, now)
 
     def _save(self, session: Session, kind: Kind, now: int, https: bool) -> Steps[Decision | None]:
-        loaded, records, packed = session._loaded, self._records, session._packed
-        record, kept = (None, None) if kind is Kind.CREATED else (loaded.record, loaded.kept)
-        draft = records.draft(record, session._content(), packed, now)
-        if record is not None and loaded.moves_to is not None and kind is Kind.REGENERATED:
-            # Its sealed cookie must die with the old id, so it gets a record first.
-            kept = yield from records.move(loaded.moves_to, record, now)
-            if kept is None:
-                return self._drop(loaded)
-        if kept is not None and kept.entry.state == REPLACED:
-            # What was read under a replaced id becomes a session of its own.
-            kept = None
-        id_ = loaded.moves_to if kept is None else kept.id
-        # Whether the id stays: the one in the cookie, or the one that a sealed cookie moves to.
-        stays = record is not None and kind is not Kind.REGENERATED and id_ is not None and id_.name == self._name
-        if id_ is None or not stays:
+        loaded, packed = session._loaded, session._packed
+        record = None if kind is Kind.CREATED else loaded.record
+        draft = self._records.draft(record, session._content(), packed, now)
+        draft.sent_before = session._sent
+        known = loaded.home or (loaded.kept and loaded.kept.id)
+        if known is None or kind in (Kind.CREATED, Kind.REGENERATED):
             id_ = make_id(self._name, session._drawn())
-        if kept is None:
-            where = yield from records.create(id_, draft, now, moved=stays)
-        elif stays and kept.place == STORE:
-            where = yield from records.save(kept, draft, now)
         else:
-            where = yield from records.rename(kept, id_, draft, now)
+            id_ = known
+        try:
+            where = yield from self._place(loaded, kind, id_, draft, now)
+        finally:
+            session._sent = draft.sent
         if where is None:
             return self._drop(loaded)
         self._emit(Event(kind if draft.packed == packed else Kind.MERGED, handle=where.key.hex()))
@@ -98,10 +90,28 @@ class Keeper(Committer):
             # The id was replaced meanwhile. Whoever asked for that gets the new one, and nobody else.
             return None
         permanent = session.permanent or (record is not None and _PERMANENT in record.packed)
-        if stays and kept is not None and not (loaded.reseal or session._forced or permanent):
+        if id_ is known and not (loaded.reseal or session._forced or permanent):
             # The browser has this id, until it closes.
             return self._clean(loaded, https)
         return self._send(session, write_token(id_.secret), now, https)
+
+    def _place(self, loaded: Loaded, kind: Kind, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
+        """Keeps a draft under an id. Gives the one under which it is kept now; None if it has been ended meanwhile."""
+        records, kept, home = self._records, loaded.kept, loaded.home
+        if kind is Kind.CREATED:
+            return (yield from records.create(id_, draft, now))
+        if kept is not None and kept.entry.state == REPLACED:
+            # What was read under a replaced id becomes a session of its own.
+            return (yield from records.fork(kept, id_, draft, now))
+        if home is not None:
+            where = yield from records.bring_home(kept, home, draft, now)
+            if where is None or kind is not Kind.REGENERATED:
+                return where
+            return (yield from records.rename_home(home, id_, draft, now))
+        if kept is None:
+            return None
+        verb = records.rename(kept, id_, draft, now) if kind is Kind.REGENERATED else records.save(kept, draft, now)
+        return (yield from verb)
 
     def _touch(self, session: Session, kept: Kept, now: int, https: bool) -> Steps[Decision | None]:
         handle = kept.id.key.hex()

@@ -122,28 +122,37 @@ class Loader(Confined):
 
     def _find(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded | None]:
         """Gives the session of a token of either kind, where there is a store."""
-        if len(value) != TOKEN_CHARS and not self._on_server:
+        opaque = len(value) == TOKEN_CHARS
+        if not opaque and not self._on_server:
             return self._open(name, value, now)
         try:
-            if len(value) != TOKEN_CHARS:
-                return (yield from self._find_moved(records, name, value, now))
-            kept = yield from records.find(make_id(name, read_token(value)), int(now))
-            elsewhere = name != self._name or kept.place != STORE or not self._on_server
-            return self._take(kept, name, reseal=elsewhere or not kept.current, now=now)
+            if self._on_server and (not opaque or name != self._name):
+                return (yield from self._find_elsewhere(records, name, value, now))
+            id_ = make_id(name, read_token(value))
+            kept = yield from records.find(id_, int(now))
+            at_home = self._on_server and kept.place == STORE
+            loaded = self._take(kept, name, reseal=not (at_home and kept.current and kept.id.key == id_.key), now=now)
+            return loaded if at_home or not self._on_server else loaded._replace(home=id_)
         except Rejected as rejected:
             self._reject(rejected.reason)
             return None
 
-    def _find_moved(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded]:
-        if not self._takes_sealed:
-            raise Rejected(Reason.UNKNOWN_KIND)
-        record, _ = self._unseal(name, value, now)
-        id_ = records.id_after(name, decode(value))
-        moved = yield from records.find_any(id_, int(now))
-        if moved is not None:
-            return self._take(moved, name, reseal=True, now=now)
-        record = record._replace(id=id_.key)
-        return self._accept(record, name, reseal=True, now=now)._replace(moves_to=id_)
+    def _find_elsewhere(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded]:
+        """Gives the session of a sealed cookie, or of an earlier cookie name: from its home, if it is there already."""
+        record: Record | None = None
+        if len(value) != TOKEN_CHARS:
+            if not self._takes_sealed:
+                raise Rejected(Reason.UNKNOWN_KIND)
+            record, _ = self._unseal(name, value, now)
+        token, second = decode(value), int(now)
+        home, kept = yield from records.find_home(name, token, second)
+        if kept is not None:
+            return self._take(kept, name, reseal=True, now=now)
+        if record is not None:
+            return self._accept(record._replace(id=home.key), name, reseal=True, now=now)._replace(home=home)
+        kept = yield from records.find(make_id(name, read_token(value)), second)
+        loaded = self._take(kept, name, reseal=True, now=now)
+        return loaded if kept.id.key == home.key else loaded._replace(home=home)
 
     def _take(self, kept: Kept, name: str, *, reseal: bool, now: float) -> Loaded:
         entry = kept.entry

@@ -52,26 +52,41 @@ def _same(one: Any, other: Any) -> bool:
 
 
 class Draft(Confined):
-    """The content that a request wants to keep, and what it was made from."""
+    """The content that a request wants to keep, and what it was made from.
 
-    __slots__ = ("_base", "_content", "_rules", "created_at", "packed")
+    Attributes:
+        packed: the content, together with what others have kept meanwhile.
+        sent: what a store was last asked to keep of it, sealed.
+        sent_before: the same, of an earlier try to commit the session.
+    """
+
+    __slots__ = ("_base", "_content", "_packed", "_rules", "created_at", "packed", "sent", "sent_before")
 
     def __init__(
         self, base: bytes, content: dict[str, Any], packed: bytes, created_at: int, rules: Mapping[str, MergeRule]
     ) -> None:
         self._base = base
         self._content = content
+        self._packed = packed
         self._rules = rules
-        self.packed = packed
-        self.created_at = created_at
-        self._check()
+        self.packed: bytes = packed
+        self.created_at: int = created_at
+        self.sent: bytes = b""
+        self.sent_before: bytes = b""
+        self._check(content)
 
-    def _check(self) -> None:
+    def _check(self, content: dict[str, Any]) -> None:
         if len(self.packed) > LIMIT_BYTES:
-            raise SessionTooLarge(len(self.packed), LIMIT_BYTES, sizes(self._content), "record")
+            raise SessionTooLarge(len(self.packed), LIMIT_BYTES, sizes(content), "record")
 
-    def merge(self, theirs: bytes) -> None:
-        """Puts the changes of this request on top of what another one has kept."""
+    def merge(self, theirs: bytes, *, known: bool = False) -> None:
+        """Puts the changes of this request on top of what another one has kept.
+
+        `known` says that it was this request, at an earlier try: its changes are in there.
+        """
+        if known:
+            self.packed = self._packed
+            return
         try:
             other = unpack(theirs)
         except ValueError:
@@ -79,8 +94,8 @@ class Draft(Confined):
         if not isinstance(other, dict):
             # Sealed with our key, by a later version of this library: nothing to merge with, nothing to overwrite.
             raise StoreError("the session was changed by another request in a way that this version cannot read")
-        # What this request began with has been read once.
+        # Each time from what this request began with: others' changes are never taken for its own.
         base: Any = unpack(self._base)
-        self._content = merge(base, self._content, other, self._rules)
-        self._base, self.packed = theirs, pack(self._content)
-        self._check()
+        content = merge(base, self._content, other, self._rules)
+        self.packed = pack(content)
+        self._check(content)

@@ -1,6 +1,6 @@
 """What becomes of a session that is kept on the server: found, saved, given another id, ended.
 
-Each verb is a generator of operations. Three rules hold them together:
+Each verb is a generator of operations. Four rules hold them together:
 
 - A save is a compare-and-set on what was read. Where another request was faster, it
   reads again and puts its own changes on top (`merge`).
@@ -9,6 +9,9 @@ Each verb is a generator of operations. Three rules hold them together:
   them works. The old one then says, sealed, which took its place: for a few seconds
   it can be read as it was, by requests already under way. What they change goes to
   the successor if they had read the session before; they never get its id.
+- A session that comes from elsewhere, sealed in a cookie, under an earlier cookie name
+  or from an earlier store, has one home, which follows from what the browser sent:
+  all who bring it meet there. First it comes home, and then whatever else.
 """
 
 from __future__ import annotations
@@ -74,28 +77,36 @@ class Records(Confined):
     # Finding
 
     def find(self, id_: Id, now: int) -> Steps[Kept]:
-        """Gives what is kept under an id. Raises `Rejected` where nothing is, or what nobody may read."""
+        """Gives what may be read under an id. Raises `Rejected` where there is nothing."""
         for place in self._places:
             stored: StoredRecord | None = yield read(place, id_.key)
             if stored is not None:
                 kept = self._open(id_, place, stored, now)
-                if kept.entry.state == REPLACED and now > kept.entry.readable_until:
-                    raise Rejected(Reason.ENDED)
-                return kept
+                return kept if kept.entry.state == LIVE else (yield from self._find_replaced(kept, now))
         raise Rejected(Reason.UNKNOWN_ID)
 
-    def find_any(self, id_: Id, now: int) -> Steps[Kept | None]:
-        """As `find`, but gives None where nothing is."""
+    def _find_replaced(self, kept: Kept, now: int) -> Steps[Kept]:
+        if kept.entry.readable_until == 0:
+            # It came home, and whoever has the id it came from has a right to it.
+            found = yield from self._follow(kept, now)
+            if found is not None:
+                return found
+        elif now <= kept.entry.readable_until and (
+            # What was ended under its new id is not shown under the old one.
+            kept.entry.successor == NOBODY or (yield from self._follow(kept, now)) is not None
+        ):
+            return kept
+        raise Rejected(Reason.ENDED)
+
+    def find_home(self, name: str, token: bytes, now: int) -> Steps[tuple[Id, Kept | None]]:
+        """Gives the home of what a token from elsewhere stands for, and what is there already."""
+        home = make_id(self._name, self._sealer.secret_after(name, token))
         try:
-            return (yield from self.find(id_, now))
+            return home, (yield from self.find(home, now))
         except Rejected as rejected:
             if rejected.reason is not Reason.UNKNOWN_ID:
                 raise
-            return None
-
-    def id_after(self, name: str, token: bytes) -> Id:
-        """Gives the id that a sealed token moves to."""
-        return make_id(self._name, self._sealer.secret_after(name, token))
+            return home, None
 
     def _open(self, id_: Id, place: int, stored: StoredRecord, now: int) -> Kept:
         content, used_at, _, _, version = stored
@@ -107,7 +118,7 @@ class Records(Confined):
         return Kept(id_, place, entry, used_at, version, current, aead, content)
 
     def _find_again(self, id_: Id, now: int, *places: int) -> Steps[Kept | None]:
-        """Gives what is kept now under an id, readable or not; None where it has ended."""
+        """Gives what is kept now under an id, live or replaced; None where it has ended."""
         for place in places or self._places:
             stored: StoredRecord | None = yield read(place, id_.key)
             if stored is not None:
@@ -117,9 +128,16 @@ class Records(Confined):
                     return None
         return None
 
-    def _find_successor(self, kept: Kept, now: int) -> Steps[Kept | None]:
-        successor = kept.entry.successor
-        return None if successor == NOBODY else (yield from self._find_again(make_id(self._name, successor), now))
+    def _follow(self, kept: Kept, now: int) -> Steps[Kept | None]:
+        """Gives the live record at the end of a chain of successors; None where it has ended."""
+        found: Kept | None = kept
+        for _ in range(_HOPS):
+            if found is None or found.entry.state == LIVE:
+                return found
+            if found.entry.successor == NOBODY:
+                return None
+            found = yield from self._find_again(make_id(self._name, found.entry.successor), now)
+        return None
 
     # Keeping
 
@@ -132,52 +150,36 @@ class Records(Confined):
             return Draft(_EMPTY, content, packed, now, self._rules)
         return Draft(record.packed, content, packed, record.created_at, self._rules)
 
-    def create(self, id_: Id, draft: Draft, now: int, *, moved: bool = False) -> Steps[Id | None]:
+    def create(self, id_: Id, draft: Draft, now: int, *, moved_until: int = 0) -> Steps[Id | None]:
         """Keeps a session under a new id. Gives the id under which it is kept now; None if it has been ended meanwhile.
 
-        The id may be taken already where several requests move one session, or where
+        The id may be taken already where several requests bring one session home, or where
         the answer to a first try was lost: it is then saved as any other change.
         """
-        if (
-            yield insert(STORE, id_.key, self._store(id_, self._live(draft, now + self._lifetime if moved else 0), now))
-        ):
+        if (yield insert(STORE, id_.key, self._store(id_, self._live(draft, moved_until), now))):
             return id_
         kept = yield from self._find_again(id_, now)
         return None if kept is None else (yield from self._save_again(kept, draft, now))
 
-    def move(self, id_: Id, record: Record, now: int) -> Steps[Kept | None]:
-        """Keeps the session of a sealed cookie as it came, and gives where; None if it has been ended."""
-        entry = Entry(LIVE, record.created_at, now + self._lifetime, record.packed)
-        yield insert(STORE, id_.key, self._store(id_, entry, now))
-        return (yield from self._find_again(id_, now))
-
     def save(self, kept: Kept, draft: Draft, now: int) -> Steps[Id | None]:
         """Keeps a change. Gives the id under which it is kept now, which may be a successor's; None if it is gone."""
-        record = self._store(kept.id, self._live(draft, kept.entry.moved_until), now, kept)
-        if (yield replace(kept.place, kept.id.key, record, kept.version)):
+        if (yield self._replace(kept, draft, now)):
             return kept.id
-        return (yield from self._save_again(kept, draft, now, record.content))
+        return (yield from self._save_again(kept, draft, now))
 
-    def _save_again(self, kept: Kept, draft: Draft, now: int, sent: bytes = b"") -> Steps[Id | None]:
+    def _save_again(self, kept: Kept, draft: Draft, now: int) -> Steps[Id | None]:
         for _ in range(_TRIES):
             again = yield from self._find_again(kept.id, now, kept.place)
-            for _hop in range(_HOPS):
-                if again is None or again.entry.state != REPLACED:
-                    break
-                again = yield from self._find_successor(again, now)
+            again = again and (yield from self._follow(again, now))
             if again is None:
                 return None
             kept = again
-            if kept.content == sent:
+            if kept.content == draft.sent:
                 # It was kept, and the answer to that was lost. A rule that adds would add twice.
                 return kept.id
-            draft.merge(kept.entry.packed)
-            if draft.packed == kept.entry.packed:
+            draft.merge(kept.entry.packed, known=kept.content == draft.sent_before)
+            if draft.packed == kept.entry.packed or (yield self._replace(kept, draft, now)):
                 return kept.id
-            record = self._store(kept.id, self._live(draft, kept.entry.moved_until), now, kept)
-            if (yield replace(kept.place, kept.id.key, record, kept.version)):
-                return kept.id
-            sent = record.content
         raise StoreError(f"the session was changed by others {_TRIES} times while this request tried to keep it")
 
     def refresh(self, kept: Kept, now: int) -> Steps[bool]:
@@ -185,53 +187,118 @@ class Records(Confined):
         touched: bool = yield touch(kept.place, kept.id.key, now, self._expiry(kept.entry, now), kept.version)
         return touched
 
+    # Another id
+
     def rename(self, kept: Kept, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
-        """Keeps a session under another id, or in another store under the same one.
+        """Keeps a session under a new id. Gives that; None if it has been ended meanwhile."""
+        if not (yield insert(STORE, id_.key, self._store(id_, self._live(draft, 0), now))):
+            # The answer to a first try was lost.
+            yield from self._overwrite(id_, draft, now)
+        for _ in range(_TRIES):
+            lost: StoreError | None = None
+            try:
+                if (yield self._mark(kept, id_.secret, now, readable=True)):
+                    return id_
+            except StoreError as error:
+                lost = error
+            again = yield from self._find_again(kept.id, now, kept.place)
+            if again is not None and again.entry.successor == id_.secret:
+                # The answer was lost. The old id is dead, and the browser must have the new one.
+                return id_
+            if lost is not None:
+                raise lost
+            if again is not None:
+                draft.merge(again.entry.packed)
+                yield from self._overwrite(id_, draft, now)
+                if again.entry.state == LIVE:
+                    kept = again
+                    continue
+                # Two requests asked for a new id at the same time. Neither may learn of the other's:
+                # one of them may come from somebody who planted the old id. So they part.
+                again = yield from self._follow(again, now)
+            if again is not None:
+                return id_
+            yield delete(STORE, id_.key)
+            return None
+        raise StoreError(f"the session was changed by others {_TRIES} times while this request gave it another id")
+
+    def fork(self, kept: Kept, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
+        """Keeps what was read under a replaced id as a session of its own. Gives its id; None if it has been ended."""
+        where = yield from self.create(id_, draft, now)
+        if kept.entry.successor == NOBODY or (yield from self._follow(kept, now)) is not None:
+            return where
+        yield delete(STORE, id_.key)
+        return None
+
+    def _overwrite(self, id_: Id, draft: Draft, now: int) -> Steps[None]:
+        """Writes to an id that nobody else has yet."""
+        stored: StoredRecord | None = yield read(STORE, id_.key)
+        if stored is not None:
+            yield replace(STORE, id_.key, self._store(id_, self._live(draft, 0), now), stored.version)
+
+    # Another place
+
+    def bring_home(self, kept: Kept | None, home: Id, draft: Draft, now: int) -> Steps[Id | None]:
+        """Keeps a session from elsewhere at its home: from a record, or from a sealed cookie.
 
         Gives the id under which it is kept now; None if it has been ended meanwhile.
         """
-        same = id_.key == kept.id.key
-        moved_until = kept.entry.moved_until if same else 0
-        inserted = yield insert(STORE, id_.key, self._store(id_, self._live(draft, moved_until), now))
-        if same and not inserted:
-            # Another request moves it too, and was faster.
-            return (yield from self.create(id_, draft, now))
+        moved_until = now + self._lifetime if kept is None else kept.entry.moved_until
+        where = yield from self.create(home, draft, now, moved_until=moved_until)
+        if where is None or kept is None or (yield from self._leave_behind(kept, home, now)):
+            return where
+        yield from self.end_at_home(home, now)
+        return None
+
+    def rename_home(self, home: Id, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
+        """Keeps a session that came home under a new id. Gives that; None if it has been ended meanwhile."""
+        kept = yield from self._find_again(home, now, STORE)
+        if kept is None:
+            return None
+        if kept.entry.state == REPLACED:
+            return (yield from self.fork(kept, id_, draft, now))
+        return (yield from self.rename(kept, id_, self._copy(kept.entry), now))
+
+    def _copy(self, entry: Entry, base: Entry | None = None) -> Draft:
+        content: Any = codec.unpack(entry.packed)
+        return Draft((base or entry).packed, content, entry.packed, entry.created_at, self._rules)
+
+    def _leave_behind(self, kept: Kept, home: Id, now: int) -> Steps[bool]:
+        """Marks the record that a session came home from. Gives False if the session was ended there."""
         for _ in range(_TRIES):
-            again: Kept | None = None
-            try:
-                if (yield self._leave(kept, id_.secret, now, readable=not same)):
-                    return id_
-            except StoreError:
-                # If it took place, the old id is dead, and the browser must have the new one.
-                again = yield from self._find_again(kept.id, now, kept.place)
-                if again is None or again.entry.successor != id_.secret:
-                    raise
-            again = again or (yield from self._find_again(kept.id, now, kept.place))
-            if again is None:
-                yield delete(STORE, id_.key)
-                return None
-            if again.entry.state == REPLACED:
-                # Two requests asked for a new id at the same time. Neither may learn of the
-                # other's: one of them may come from somebody who planted the old id.
-                return id_
+            if (yield self._mark(kept, home.secret, now, readable=False)):
+                return True
+            again = yield from self._find_again(kept.id, now, kept.place)
+            if again is None or again.entry.state == REPLACED:
+                return again is not None
+            # A process that has the former configuration still works there.
+            at_home = yield from self._find_again(home, now, STORE)
+            if at_home is None:
+                return False
+            draft = self._copy(again.entry, kept.entry)
+            draft.merge(at_home.entry.packed)
+            if (yield from self.save(at_home, draft, now)) is None:
+                return False
             kept = again
-            draft.merge(kept.entry.packed)
-            stored: StoredRecord | None = yield read(STORE, id_.key)
-            if stored is not None:
-                record = self._store(id_, self._live(draft, moved_until), now)
-                yield replace(STORE, id_.key, record, stored.version)
-        raise StoreError(f"the session was changed by others {_TRIES} times while this request gave it another id")
+        raise StoreError(f"the session was changed by others {_TRIES} times while this request moved it")
 
     def leave(self, kept: Kept, draft: Draft, now: int) -> Steps[bool]:
         """Takes a session out of a store, for a cookie. Gives False if it has been ended meanwhile."""
         for _ in range(_TRIES):
-            if (yield self._leave(kept, NOBODY, now, readable=True)):
-                return True
+            lost: StoreError | None = None
+            mark = self._mark(kept, NOBODY, now, readable=True)
+            try:
+                if (yield mark):
+                    return True
+            except StoreError as error:
+                lost = error
             again = yield from self._find_again(kept.id, now, kept.place)
-            if again is None:
-                return False
-            if again.entry.state == REPLACED:
+            if again is not None and again.content == mark.arguments[1].content:
                 return True
+            if lost is not None:
+                raise lost
+            if again is None or again.entry.state == REPLACED:
+                return again is not None
             kept = again
             draft.merge(kept.entry.packed)
         raise StoreError(f"the session was changed by others {_TRIES} times while this request moved it")
@@ -244,26 +311,29 @@ class Records(Confined):
             # In two steps: the mark first, so that nobody under way can give the session another id.
             ended = yield self._end(kept, now)
             if kept.entry.state == REPLACED:
-                successor = yield from self._find_successor(kept, now)
+                successor = yield from self._follow(kept, now)
                 if successor is None:
                     return
                 kept = successor
-                continue
-            if ended:
+            elif ended:
                 if not (kept.entry.moved_until or self._moving):
                     yield delete(kept.place, kept.id.key)
+                elif self._moving:
+                    # In case the request that moved the session has not got so far yet.
+                    yield delete(EARLIER_STORE, kept.id.key)
                 return
-            again = yield from self._find_again(kept.id, now, kept.place)
-            if again is None:
-                return
-            kept = again
+            else:
+                again = yield from self._find_again(kept.id, now, kept.place)
+                if again is None:
+                    return
+                kept = again
         yield delete(kept.place, kept.id.key)
 
-    def end_unmoved(self, id_: Id, now: int) -> Steps[None]:
-        """Ends the session of a sealed cookie that has not been moved: the cookie works no more."""
+    def end_at_home(self, home: Id, now: int) -> Steps[None]:
+        """Ends a session from elsewhere, whether or not another request has brought it home: nobody can any more."""
         entry = Entry(ENDED, now, now + self._lifetime, _EMPTY)
-        if not (yield insert(STORE, id_.key, self._store(id_, entry, now))):
-            kept = yield from self._find_again(id_, now)
+        if not (yield insert(STORE, home.key, self._store(home, entry, now))):
+            kept = yield from self._find_again(home, now, STORE)
             if kept is not None:
                 yield from self.end(kept, now)
 
@@ -272,15 +342,20 @@ class Records(Confined):
     def _live(self, draft: Draft, moved_until: int) -> Entry:
         return Entry(LIVE, draft.created_at, moved_until, draft.packed)
 
-    def _leave(self, kept: Kept, successor: bytes, now: int, *, readable: bool) -> Operation:
+    def _mark(self, kept: Kept, successor: bytes, now: int, *, readable: bool) -> Operation:
         old = kept.entry
         packed, until = (old.packed, now + GRACE) if readable else (_EMPTY, 0)
-        return self._replace(kept, Entry(REPLACED, old.created_at, old.moved_until, packed, until, successor), now)
+        return self._write(kept, Entry(REPLACED, old.created_at, old.moved_until, packed, until, successor), now)
 
     def _end(self, kept: Kept, now: int) -> Operation:
-        return self._replace(kept, Entry(ENDED, kept.entry.created_at, kept.entry.moved_until, _EMPTY), now)
+        return self._write(kept, Entry(ENDED, kept.entry.created_at, kept.entry.moved_until, _EMPTY), now)
 
-    def _replace(self, kept: Kept, entry: Entry, now: int) -> Operation:
+    def _replace(self, kept: Kept, draft: Draft, now: int) -> Operation:
+        operation = self._write(kept, self._live(draft, kept.entry.moved_until), now)
+        draft.sent = operation.arguments[1].content
+        return operation
+
+    def _write(self, kept: Kept, entry: Entry, now: int) -> Operation:
         return replace(kept.place, kept.id.key, self._store(kept.id, entry, now, kept), kept.version)
 
     def _store(self, id_: Id, entry: Entry, now: int, kept: Kept | None = None) -> StoredRecord:
@@ -295,5 +370,6 @@ class Records(Confined):
         expires_at = now + (min(EMPTY_LIFE, self._lifetime) if entry.packed == _EMPTY else self._lifetime)
         if self._absolute is not None:
             expires_at = min(expires_at, entry.created_at + self._absolute)
-        # An expiry in the second of the writing would have some stores keep nothing at all.
-        return max(expires_at, now + 1)
+        # An expiry in the second of the writing would have some stores keep nothing at all. And were the
+        # home forgotten before the sealed cookie it came from, that would count again, as it was then.
+        return max(expires_at, now + 1, entry.moved_until)

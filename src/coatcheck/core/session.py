@@ -29,8 +29,8 @@ class Loaded(NamedTuple):
     now: int
     kept: Kept | None = None
     """Where on the server it was."""
-    moves_to: Id | None = None
-    """The id on the server that a sealed session is to have; None if it is to have none, or has one."""
+    home: Id | None = None
+    """The id on the server that a session from elsewhere is to have; None for one that has it, or is to have none."""
     on_server: bool = False
     """Whether a new session gets an id on the server."""
     down: bool = False
@@ -65,6 +65,7 @@ class Session(Confined, MutableMapping[str, Any]):
         "_random",
         "_renewed",
         "_secret",
+        "_sent",
         "accessed",
     )
 
@@ -74,6 +75,7 @@ class Session(Confined, MutableMapping[str, Any]):
     _loaded: Loaded
     _id: bytes | None
     _secret: bytes
+    _sent: bytes
     _renewed: bool
     _cleared: bool
     _mutated: bool
@@ -102,7 +104,7 @@ class Session(Confined, MutableMapping[str, Any]):
         self._loaded = loaded = self._load()
         self._mutated = self._ended = self._failed = self._renewed = self._cleared = False
         self._id = None
-        self._secret = b""
+        self._secret = self._sent = b""
         self._data = content = loaded.content
         return content
 
