@@ -15,8 +15,8 @@ from coatcheck.core.events import Event
 from coatcheck.core.keeper import Keeper
 from coatcheck.core.keys import Keyring
 from coatcheck.core.loader import Loader
+from coatcheck.core.moves import Moves
 from coatcheck.core.operations import Steps
-from coatcheck.core.records import Records
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer
@@ -47,7 +47,7 @@ class Engine(Confined):
         names = (settings.cookie_name, *settings.earlier_cookie_names)
         sealers = {name: TokenSealer(keyring, settings.audience, name, random) for name in names}
         if store or earlier_store:
-            records = Records(settings, keyring, random, store=store, earlier_store=earlier_store)
+            records = Moves(settings, keyring, random, store=store, earlier_store=earlier_store)
             self._loader = Loader(settings, sealers, records, emit)
             self._committer: Committer = Keeper(settings, sealers, records, emit)
         else:

@@ -8,9 +8,9 @@ from coatcheck.core.committer import Committer, Decision
 from coatcheck.core.cookie import LIMIT_BYTES
 from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.merge import Draft
+from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import NOBODY, REPLACED, Id, Kept, make_id, write_token
 from coatcheck.core.operations import Steps
-from coatcheck.core.records import Records
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer, token_chars
@@ -27,7 +27,7 @@ class Keeper(Committer):
         self,
         settings: Settings,
         sealers: Mapping[str, TokenSealer],
-        records: Records,
+        records: Moves,
         emit: Callable[[Event], None],
     ) -> None:
         super().__init__(settings, sealers, emit)

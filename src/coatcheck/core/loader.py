@@ -8,10 +8,10 @@ from coatcheck.core.codec import unpack
 from coatcheck.core.confined import Confined
 from coatcheck.core.cookie import HEADER_BYTES, LIMIT_BYTES, find_values
 from coatcheck.core.events import Event, Kind, Reason, Rejected
+from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import TOKEN_CHARS, Kept, make_id, read_token
 from coatcheck.core.operations import STORE, Steps
 from coatcheck.core.record import ID_BYTES, Record
-from coatcheck.core.records import Records
 from coatcheck.core.session import Loaded
 from coatcheck.core.settings import Settings
 from coatcheck.core.text import decode
@@ -31,7 +31,7 @@ class Loader(Confined):
         self,
         settings: Settings,
         sealers: Mapping[str, TokenSealer],
-        records: Records | None,
+        records: Moves | None,
         emit: Callable[[Event], None],
     ) -> None:
         self._emit = emit
@@ -120,7 +120,7 @@ class Loader(Confined):
             raise Rejected(Reason.TOO_LONG)
         return self._sealers[name].open(value, now)
 
-    def _find(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded | None]:
+    def _find(self, records: Moves, name: str, value: str, now: float) -> Steps[Loaded | None]:
         """Gives the session of a token of either kind, where there is a store."""
         opaque = len(value) == TOKEN_CHARS
         if not opaque and not self._on_server:
@@ -137,7 +137,7 @@ class Loader(Confined):
             self._reject(rejected.reason)
             return None
 
-    def _find_elsewhere(self, records: Records, name: str, value: str, now: float) -> Steps[Loaded]:
+    def _find_elsewhere(self, records: Moves, name: str, value: str, now: float) -> Steps[Loaded]:
         """Gives the session of a sealed cookie, or of an earlier cookie name: from its home, if it is there already."""
         record: Record | None = None
         if len(value) != TOKEN_CHARS:

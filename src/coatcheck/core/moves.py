@@ -1,0 +1,158 @@
+"""A session gets another id, or another place.
+
+A new id is inserted before the old one is replaced, so that at each moment one of them
+works. And a session that comes from elsewhere, sealed in a cookie, under an earlier
+cookie name or from an earlier store, has one home, which follows from what the browser
+sent: all who bring it meet there. First it comes home, and then whatever else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coatcheck.core import codec
+from coatcheck.core.events import Reason, Rejected
+from coatcheck.core.merge import Draft
+from coatcheck.core.opaque import LIVE, NOBODY, REPLACED, Entry, Id, Kept, make_id
+from coatcheck.core.operations import STORE, Operation, Steps, delete, insert, read, replace
+from coatcheck.core.record import StoredRecord
+from coatcheck.core.records import EMPTY, TRIES, Records
+from coatcheck.errors import StoreError
+
+# How long the content under an id that was replaced can be read, in seconds.
+GRACE = 10
+
+
+class Moves(Records):
+    """As `Records`, and moves them."""
+
+    # Another id
+
+    def rename(self, kept: Kept, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
+        """Keeps a session under a new id. Gives that; None if it has been ended meanwhile."""
+        if not (yield insert(STORE, id_.key, self._store(id_, self._live(draft, 0), now))):
+            # The answer to a first try was lost.
+            yield from self._overwrite(id_, draft, now)
+        for _ in range(TRIES):
+            lost: StoreError | None = None
+            try:
+                if (yield self._mark(kept, id_.secret, now, readable=True)):
+                    return id_
+            except StoreError as error:
+                lost = error
+            again = yield from self._find_again(kept.id, now, kept.place)
+            if again is not None and again.entry.successor == id_.secret:
+                # The answer was lost. The old id is dead, and the browser must have the new one.
+                return id_
+            if lost is not None:
+                raise lost
+            if again is not None:
+                draft.merge(again.entry.packed)
+                yield from self._overwrite(id_, draft, now)
+                if again.entry.state == LIVE:
+                    kept = again
+                    continue
+                # Two requests asked for a new id at the same time. Neither may learn of the other's:
+                # one of them may come from somebody who planted the old id. So they part.
+                again = yield from self._follow(again, now)
+            if again is not None:
+                return id_
+            yield delete(STORE, id_.key)
+            return None
+        raise StoreError(f"the session was changed by others {TRIES} times while this request gave it another id")
+
+    def fork(self, kept: Kept, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
+        """Keeps what was read under a replaced id as a session of its own. Gives its id; None if it has been ended."""
+        where = yield from self.create(id_, draft, now)
+        if kept.entry.successor == NOBODY or (yield from self._follow(kept, now)) is not None:
+            return where
+        yield delete(STORE, id_.key)
+        return None
+
+    def _overwrite(self, id_: Id, draft: Draft, now: int) -> Steps[None]:
+        """Writes to an id that nobody else has yet."""
+        stored: StoredRecord | None = yield read(STORE, id_.key)
+        if stored is not None:
+            yield replace(STORE, id_.key, self._store(id_, self._live(draft, 0), now), stored.version)
+
+    # Another place
+
+    def find_home(self, name: str, token: bytes, now: int) -> Steps[tuple[Id, Kept | None]]:
+        """Gives the home of what a token from elsewhere stands for, and what is there already."""
+        home = make_id(self._name, self._sealer.secret_after(name, token))
+        try:
+            return home, (yield from self.find(home, now))
+        except Rejected as rejected:
+            if rejected.reason is not Reason.UNKNOWN_ID:
+                raise
+            return home, None
+
+    def bring_home(self, kept: Kept | None, home: Id, draft: Draft, now: int) -> Steps[Id | None]:
+        """Keeps a session from elsewhere at its home: from a record, or from a sealed cookie.
+
+        Gives the id under which it is kept now; None if it has been ended meanwhile.
+        """
+        moved_until = now + self._lifetime if kept is None else kept.entry.moved_until
+        where = yield from self.create(home, draft, now, moved_until=moved_until)
+        if where is None or kept is None or (yield from self._leave_behind(kept, home, now)):
+            return where
+        yield from self.end_at_home(home, now)
+        return None
+
+    def rename_home(self, home: Id, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
+        """Keeps a session that came home under a new id. Gives that; None if it has been ended meanwhile."""
+        kept = yield from self._find_again(home, now, STORE)
+        if kept is None:
+            return None
+        if kept.entry.state == REPLACED:
+            return (yield from self.fork(kept, id_, draft, now))
+        return (yield from self.rename(kept, id_, self._copy(kept.entry), now))
+
+    def _copy(self, entry: Entry, base: Entry | None = None) -> Draft:
+        content: Any = codec.unpack(entry.packed)
+        return Draft((base or entry).packed, content, entry.packed, entry.created_at, self._rules)
+
+    def _leave_behind(self, kept: Kept, home: Id, now: int) -> Steps[bool]:
+        """Marks the record that a session came home from. Gives False if the session was ended there."""
+        for _ in range(TRIES):
+            if (yield self._mark(kept, home.secret, now, readable=False)):
+                return True
+            again = yield from self._find_again(kept.id, now, kept.place)
+            if again is None or again.entry.state == REPLACED:
+                return again is not None
+            # A process that has the former configuration still works there.
+            at_home = yield from self._find_again(home, now, STORE)
+            if at_home is None:
+                return False
+            draft = self._copy(again.entry, kept.entry)
+            draft.merge(at_home.entry.packed)
+            if (yield from self.save(at_home, draft, now)) is None:
+                return False
+            kept = again
+        raise StoreError(f"the session was changed by others {TRIES} times while this request moved it")
+
+    def leave(self, kept: Kept, draft: Draft, now: int) -> Steps[bool]:
+        """Takes a session out of a store, for a cookie. Gives False if it has been ended meanwhile."""
+        for _ in range(TRIES):
+            lost: StoreError | None = None
+            mark = self._mark(kept, NOBODY, now, readable=True)
+            try:
+                if (yield mark):
+                    return True
+            except StoreError as error:
+                lost = error
+            again = yield from self._find_again(kept.id, now, kept.place)
+            if again is not None and again.content == mark.arguments[1].content:
+                return True
+            if lost is not None:
+                raise lost
+            if again is None or again.entry.state == REPLACED:
+                return again is not None
+            kept = again
+            draft.merge(kept.entry.packed)
+        raise StoreError(f"the session was changed by others {TRIES} times while this request moved it")
+
+    def _mark(self, kept: Kept, successor: bytes, now: int, *, readable: bool) -> Operation:
+        old = kept.entry
+        packed, until = (old.packed, now + GRACE) if readable else (EMPTY, 0)
+        return self._write(kept, Entry(REPLACED, old.created_at, old.moved_until, packed, until, successor), now)
