@@ -13,12 +13,14 @@ import os
 import time
 from abc import ABCMeta
 from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 try:
     import flask
     from flask.sessions import SessionInterface, SessionMixin
+    from werkzeug.datastructures import Headers
     from werkzeug.exceptions import ServiceUnavailable
 except ImportError as _error:
     raise ImportError("coatcheck.flask needs Flask: pip install 'coatcheck[flask]'") from _error
@@ -80,7 +82,7 @@ class _StoreUnavailable(StoreError, ServiceUnavailable):
 class _FlaskSession(Session):
     """The session of one Flask request."""
 
-    __slots__ = ("_app", "_interface", "environ", "keeper")
+    __slots__ = ("_app", "_interface", "_store_down", "environ", "keeper")
 
     def __init__(self, interface: CoatcheckSessionInterface, app: flask.Flask, environ: WSGIEnvironment) -> None:
         self._random = os.urandom
@@ -90,16 +92,21 @@ class _FlaskSession(Session):
         self._app = app
         self.environ: WSGIEnvironment = environ
         self.keeper: _Keeper | None = None
+        self._store_down = False
 
     def _load(self) -> Loaded:
         if self.keeper is None:
             self.keeper = self._interface.keeper(self._app)
         keeper = self.keeper
         now = keeper.clock()
+        if self._store_down:
+            # The application knows. Its error page may look too, as layouts do, and must not wait and fail again.
+            return Loaded({}, None, False, (), int(now), down=True)
         try:
             return run(keeper.engine.load(self.environ.get("HTTP_COOKIE", ""), now=now), keeper.stores)
         except StoreError as error:
-            keeper.watch.store_down(error, now)
+            self._store_down = True
+            keeper.watch.store_down(error)
             raise _StoreUnavailable(error) from None
 
 
@@ -142,22 +149,18 @@ class CoatcheckSessionInterface(SessionInterface):
         try:
             vary, cookies, insecure = run(keeper.engine.commit(session, now=now, https=https), keeper.stores)
         except StoreError as error:
-            keeper.watch.store_down(error, now)
+            keeper.watch.store_down(error)
             if not _is_current(session):
                 # A transaction of a test has no response that anybody sees.
                 raise
             _answer_in_place(app, error, response)
             return
-        headers = response.headers
-        if vary and (value := add_vary(headers.getlist("Vary"))) is not None:
-            headers["Vary"] = value
-        if cookies:
-            for cookie in cookies:
-                headers.add("Set-Cookie", cookie)
-            if (value := add_no_store(headers.getlist("Cache-Control"))) is not None:
-                headers["Cache-Control"] = value
-            if insecure:
-                keeper.watch.insecure(session.environ.get("HTTP_HOST", ""))
+        if vary:
+            _protect(response.headers, no_store=bool(cookies))
+        for cookie in cookies:
+            response.headers.add("Set-Cookie", cookie)
+        if insecure:
+            keeper.watch.insecure(session.environ.get("HTTP_HOST", ""))
 
     def check(self, app: flask.Flask) -> None:
         """Raises `UsageError` if the configuration, as far as it is there, cannot be right."""
@@ -212,6 +215,8 @@ class CoatcheckSessionInterface(SessionInterface):
             watch.weak_key(weakness)
         clock = others.get("clock", time.time)
         stores = tuple(self._open_store(others.get(option), option) for option in ("store", "earlier_store"))
+        if app.config.get("SESSION_TYPE") and stores[0] is None:
+            watch.session_type()
         store, earlier_store = (opened is not None for opened in stores)
         engine = Engine(settings, keyring, random=os.urandom, emit=watch, store=store, earlier_store=earlier_store)
         return _Keeper(engine, watch, clock, stores)
@@ -220,9 +225,13 @@ class CoatcheckSessionInterface(SessionInterface):
         if isinstance(store, str):
             # Another configuration of the same application may name it too: the connections are shared.
             return self._stores.get(store) or self._stores.setdefault(store, open_store(store))
-        if store is None or isinstance(store, Store):
-            return store
-        raise UsageError(f"{option} must be a URL or have the methods of coatcheck.stores.Store")
+        if store is None:
+            return None
+        if isinstance(store, type) or not isinstance(store, Store):
+            raise UsageError(f"{option} must be a URL, or an object with the methods of coatcheck.stores.Store")
+        if iscoroutinefunction(store.read):
+            raise UsageError(f"{option} is a store for asyncio, and Flask needs a sync one")
+        return store
 
     def _read(self, app: flask.Flask) -> tuple[Settings, dict[str, Any]]:
         """Gives the policy, and the options that are no part of it."""
@@ -276,10 +285,22 @@ def _answer_in_place(app: flask.Flask, error: StoreError, response: flask.Respon
     if not isinstance(error, _StoreUnavailable):
         error = _StoreUnavailable(error)
     answer = app.make_response(app.handle_user_exception(error))
+    # The body that is not sent holds what it was made of, a file perhaps.
+    getattr(response.response, "close", lambda: None)()
+    response.call_on_close(answer.close)
     response.status = answer.status
     response.headers = answer.headers
     response.response = answer.response
     response.direct_passthrough = answer.direct_passthrough
+    _protect(response.headers, no_store=True)
+
+
+def _protect(headers: Headers, *, no_store: bool) -> None:
+    """Tells caches that the response depends on the session, and that they must not store it."""
+    if (value := add_vary(headers.getlist("Vary"))) is not None:
+        headers["Vary"] = value
+    if no_store and (value := add_no_store(headers.getlist("Cache-Control"))) is not None:
+        headers["Cache-Control"] = value
 
 
 def _members(value: object) -> Iterable[object]:

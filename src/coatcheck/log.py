@@ -5,6 +5,7 @@ The logger is `coatcheck`. It is quiet: one warning for each cause.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from logging import DEBUG, Logger, getLogger
 
@@ -30,6 +31,10 @@ _INSECURE = (
 )
 
 _STORE_DOWN = "the session store fails, and requests that look at their session with it: %s"
+_SESSION_TYPE = (
+    "SESSION_TYPE is an option of Flask-Session and means nothing here. Without SESSION_STORE, a URL such as"
+    " redis://localhost:6379/0, sessions are kept in their cookies, encrypted."
+)
 # An outage is said once in so many seconds, and not by each request that meets it.
 _OUTAGE_SECONDS = 60
 
@@ -45,11 +50,13 @@ class Watch:
     def __init__(self, listener: Callable[[Event], None] | None, warned: set[str]) -> None:
         self._listener = listener
         self._warned = warned
-        self._outage_said = 0.0
+        self._outage_said: float | None = None
 
     def __call__(self, event: Event) -> None:
         if event.reason is not None and event.reason in _WARNINGS:
             self._warn(_WARNINGS[event.reason])
+        if event.reason is Reason.STORE_DOWN:
+            self.store_down()
         if logger.isEnabledFor(DEBUG):
             logger.debug("session %s %s %s", event.handle or "-", event.kind, event.reason or "")
         if self._listener is not None:
@@ -58,10 +65,14 @@ class Watch:
     def weak_key(self, weakness: str) -> None:
         self._warn(f"{weakness}. It is taken because the application is in debug or testing mode, or says so.")
 
-    def store_down(self, error: StoreError, now: float) -> None:
-        if abs(now - self._outage_said) >= _OUTAGE_SECONDS:
+    def store_down(self, error: StoreError | None = None) -> None:
+        now = time.monotonic()
+        if self._outage_said is None or now - self._outage_said >= _OUTAGE_SECONDS:
             self._outage_said = now
-            logger.error(_STORE_DOWN, error)
+            logger.error(_STORE_DOWN, error or "it could not be asked")
+
+    def session_type(self) -> None:
+        self._warn(_SESSION_TYPE)
 
     def insecure(self, host: str) -> None:
         if not is_local(host):

@@ -15,7 +15,7 @@ from coatcheck.core.record import Record
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer
-from coatcheck.errors import CoatcheckError, SessionTooLarge
+from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError
 
 _REFRESHES_PER_LIFETIME = 100
 _LONGEST_REFRESH = 3600
@@ -66,6 +66,9 @@ class Committer(Confined):
             session.accessed = quiet.vary
         try:
             if session._loaded.down:
+                if session._ended or session._cleared:
+                    # Whoever signed out must not be told that it was done.
+                    raise StoreError("the session could not be ended, for the store does not answer")
                 if session._mutated or session._forced:
                     self._emit(Event(Kind.DROPPED, Reason.STORE_DOWN))
                 return quiet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from coatcheck.errors import UsageError
@@ -103,4 +104,6 @@ def open_async_store(url: str, **options: Any) -> AsyncStore:
 
 
 def _unknown(scheme: str) -> str:
-    return f"there is no store {scheme!r}; there are {', '.join(_SYNC)}"
+    close = get_close_matches(scheme, _SYNC, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_SYNC)}, as in redis://localhost:6379/0"
+    return f"there is no store {scheme!r}; {hint}"
