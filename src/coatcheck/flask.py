@@ -47,7 +47,7 @@ session: Session = cast(Session, flask.session)
 # What extensions ask before they take an object for one of Flask's sessions.
 cast(ABCMeta, SessionMixin).register(Session)
 
-_LISTS = ("SECRET_KEY_FALLBACKS", "SESSION_EARLIER_COOKIE_NAMES")
+_LISTS = ("SECRET_KEY_FALLBACKS", "SESSION_EARLIER_COOKIE_NAMES", "SESSION_MERGE")
 _CONFIG_KEYS = (*_LISTS, *map(config_key, OPTIONS), "APPLICATION_ROOT", "TESTING", "DEBUG")
 _read_all = itemgetter(*_CONFIG_KEYS)
 _GETTERS = {
@@ -182,12 +182,13 @@ class CoatcheckSessionInterface(SessionInterface):
             for key in _CONFIG_KEYS:
                 config.setdefault(key, None)
             seen = _read_all(config)
-        if seen[0] or seen[1] or self._overridden:
-            # By their members: these lists may be changed in place, as when keys are rotated.
+        if seen[0] or seen[1] or seen[2] or self._overridden:
+            # By their members: these may be changed in place, as when keys are rotated.
             seen += (
                 *_members(seen[0]),
                 None,
                 *_members(seen[1]),
+                *_members(seen[2]),
                 *[getattr(self, name)(app) for name in self._overridden],
             )
         for known, keeper in self._keepers:
@@ -215,6 +216,8 @@ class CoatcheckSessionInterface(SessionInterface):
             watch.weak_key(weakness)
         clock = others.get("clock", time.time)
         stores = tuple(self._open_store(others.get(option), option) for option in ("store", "earlier_store"))
+        if stores[0] is not None and stores[0] is stores[1]:
+            raise UsageError("store and earlier_store are the same")
         if app.config.get("SESSION_TYPE") and stores[0] is None:
             watch.session_type()
         store, earlier_store = (opened is not None for opened in stores)
@@ -304,6 +307,8 @@ def _protect(headers: Headers, *, no_store: bool) -> None:
 
 
 def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.items()
     return value if isinstance(value, (list, tuple)) else ()
 
 
