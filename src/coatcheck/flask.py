@@ -300,10 +300,26 @@ def _answer_in_place(app: flask.Flask, error: StoreError, response: flask.Respon
 
 def _protect(headers: Headers, *, no_store: bool) -> None:
     """Tells caches that the response depends on the session, and that they must not store it."""
-    if (value := add_vary(headers.getlist("Vary"))) is not None:
-        headers["Vary"] = value
-    if no_store and (value := add_no_store(headers.getlist("Cache-Control"))) is not None:
-        headers["Cache-Control"] = value
+    vary: list[str] = []
+    control: list[str] = []
+    # One walk: each of Werkzeug's look-ups is another, and asking and setting takes twice as long.
+    for name, value in headers:
+        if len(name) == 4 and name.lower() == "vary":
+            vary.append(value)
+        elif len(name) == 13 and name.lower() == "cache-control":
+            control.append(value)
+    _put(headers, "Vary", vary, add_vary(vary))
+    if no_store:
+        _put(headers, "Cache-Control", control, add_no_store(control))
+
+
+def _put(headers: Headers, name: str, present: list[str], value: str | None) -> None:
+    if value is None:
+        return
+    if present:
+        headers[name] = value
+    else:
+        headers.add(name, value)
 
 
 def _members(value: object) -> Iterable[object]:

@@ -128,7 +128,7 @@ class StoreContract:
     """
 
     def make_store(self, clock: Clock) -> Store:
-        """Gives a store that takes the time from this clock. Called several times, it gives views of the same records."""
+        """Gives a store that takes the time from this clock. Each call gives a view of the same records."""
         raise NotImplementedError
 
     def close_store(self, store: Store) -> None:
@@ -546,7 +546,7 @@ class _Loop:
 class _Facade:
     """An async store as a sync one, so that one contract is written once."""
 
-    def __init__(self, loop: _Loop, store: Any) -> None:
+    def __init__(self, loop: _Loop, store: AsyncStore) -> None:
         self.loop = loop
         self.store = store
 
@@ -572,11 +572,15 @@ class _Facade:
 class _IndexedFacade(_Facade):
     """As `_Facade`, of a store that sweeps and finds by owner."""
 
+    store: Any
+
     def sweep(self, limit: int = 1000) -> int:
-        return self.loop.run(self.store.sweep(limit))
+        swept: int = self.loop.run(self.store.sweep(limit))
+        return swept
 
     def owned_by(self, owner: bytes) -> list[tuple[bytes, StoredRecord]]:
-        return self.loop.run(self.store.owned_by(owner))
+        found: list[tuple[bytes, StoredRecord]] = self.loop.run(self.store.owned_by(owner))
+        return found
 
 
 def _key() -> bytes:
