@@ -103,15 +103,14 @@ class Keeper(Committer):
         if kept is not None and kept.entry.state == REPLACED:
             # What was read under a replaced id becomes a session of its own.
             return (yield from records.fork(kept, id_, draft, now))
+        renewed = kind is Kind.REGENERATED
+        if home is not None and renewed:
+            return (yield from records.rename_from_elsewhere(kept, home, id_, draft, now))
         if home is not None:
-            where = yield from records.bring_home(kept, home, draft, now)
-            if where is None or kind is not Kind.REGENERATED:
-                return where
-            return (yield from records.rename_home(home, id_, draft, now))
+            return (yield from records.bring_home(kept, home, draft, now))
         if kept is None:
             return None
-        verb = records.rename(kept, id_, draft, now) if kind is Kind.REGENERATED else records.save(kept, draft, now)
-        return (yield from verb)
+        return (yield from (records.rename(kept, id_, draft, now) if renewed else records.save(kept, draft, now)))
 
     def _touch(self, session: Session, kept: Kept, now: int, https: bool) -> Steps[Decision | None]:
         handle = kept.id.key.hex()

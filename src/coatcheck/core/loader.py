@@ -140,17 +140,19 @@ class Loader(Confined):
     def _find_elsewhere(self, records: Moves, name: str, value: str, now: float) -> Steps[Loaded]:
         """Gives the session of a sealed cookie, or of an earlier cookie name: from its home, if it is there already."""
         record: Record | None = None
-        if len(value) != TOKEN_CHARS:
-            if not self._takes_sealed:
-                raise Rejected(Reason.UNKNOWN_KIND)
+        if len(value) == TOKEN_CHARS:
+            secret = read_token(value)
+        elif self._takes_sealed:
             record, _ = self._unseal(name, value, now)
+        else:
+            raise Rejected(Reason.UNKNOWN_KIND)
         token, second = decode(value), int(now)
         home, kept = yield from records.find_home(name, token, second)
         if kept is not None:
             return self._take(kept, name, reseal=True, now=now)
         if record is not None:
             return self._accept(record._replace(id=home.key), name, reseal=True, now=now)._replace(home=home)
-        kept = yield from records.find(make_id(name, read_token(value)), second)
+        kept = yield from records.find(make_id(name, secret), second)
         loaded = self._take(kept, name, reseal=True, now=now)
         return loaded if kept.id.key == home.key else loaded._replace(home=home)
 

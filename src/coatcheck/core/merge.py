@@ -75,6 +75,11 @@ class Draft(Confined):
         self.sent_before: bytes = b""
         self._check(content)
 
+    def unchanged(self) -> Draft:
+        """Gives a draft of what the request began with."""
+        content: Any = unpack(self._base)
+        return Draft(self._base, content, self._base, self.created_at, self._rules)
+
     def _check(self, content: dict[str, Any]) -> None:
         if len(self.packed) > LIMIT_BYTES:
             raise SessionTooLarge(len(self.packed), LIMIT_BYTES, sizes(content), "record")

@@ -99,14 +99,21 @@ class Moves(Records):
         yield from self.end_at_home(home, now)
         return None
 
-    def rename_home(self, home: Id, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
-        """Keeps a session that came home under a new id. Gives that; None if it has been ended meanwhile."""
-        kept = yield from self._find_again(home, now, STORE)
-        if kept is None:
+    def rename_from_elsewhere(self, kept: Kept | None, home: Id, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
+        """Keeps a session from elsewhere under a new id. Gives that; None if it has been ended meanwhile.
+
+        It comes home as it was: what this request changed is told to nobody who has the
+        token from elsewhere, for that may have been planted.
+        """
+        if (yield from self.bring_home(kept, home, draft.unchanged(), now)) is None:
             return None
-        if kept.entry.state == REPLACED:
-            return (yield from self.fork(kept, id_, draft, now))
-        return (yield from self.rename(kept, id_, self._copy(kept.entry), now))
+        at_home = yield from self._find_again(home, now, STORE)
+        if at_home is None:
+            return None
+        draft.merge(at_home.entry.packed)
+        if at_home.entry.state == REPLACED:
+            return (yield from self.fork(at_home, id_, draft, now))
+        return (yield from self.rename(at_home, id_, draft, now))
 
     def _copy(self, entry: Entry, base: Entry | None = None) -> Draft:
         content: Any = codec.unpack(entry.packed)

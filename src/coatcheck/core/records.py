@@ -82,13 +82,18 @@ class Records(Confined):
         raise Rejected(Reason.UNKNOWN_ID)
 
     def _find_replaced(self, kept: Kept, now: int) -> Steps[Kept]:
-        if kept.entry.readable_until == 0:
-            # It came home, and whoever has the id it came from has a right to it.
-            found = yield from self._follow(kept, now)
-            if found is not None:
+        for _ in range(_HOPS):
+            if kept.entry.readable_until:
+                break
+            # It came home, and whoever has the id it came from has a right to that one, but to no later one.
+            found = yield from self._find_again(make_id(self._name, kept.entry.successor), now, self._places[0])
+            if found is None:
+                raise Rejected(Reason.ENDED)
+            if found.entry.state == LIVE:
                 return found
-        elif now <= kept.entry.readable_until and (
-            # What was ended under its new id is not shown under the old one.
+            kept = found
+        # What was ended under its new id is not shown under the old one.
+        if now <= kept.entry.readable_until and (
             kept.entry.successor == NOBODY or (yield from self._follow(kept, now)) is not None
         ):
             return kept
