@@ -92,8 +92,8 @@ class Moves(Records):
 
         Gives the id under which it is kept now; None if it has been ended meanwhile.
         """
-        moved_until = now + self._lifetime if kept is None else kept.entry.moved_until
-        where = yield from self.create(home, draft, now, moved_until=moved_until)
+        # As long as anybody may come with the token that it came from.
+        where = yield from self.create(home, draft, now, moved_until=now + self._lifetime)
         if where is None or kept is None or (yield from self._leave_behind(kept, home, now)):
             return where
         yield from self.end_at_home(home, now)
