@@ -15,8 +15,10 @@ from coatcheck import Event, Keyring, Reason, Session, SessionTooLarge, Unserial
 from coatcheck.core.codec import pack
 from coatcheck.core.engine import Decision
 from coatcheck.core.events import Kind
+from coatcheck.core.opaque import write_token
 from coatcheck.core.record import Record
 from coatcheck.core.token import TokenSealer
+from coatcheck.stores.memory import MemoryStore
 
 DAY = 86_400
 MONTH = 31 * DAY
@@ -568,10 +570,28 @@ def refused_headers() -> dict[Reason, tuple[Site, str]]:
         Reason.TOO_OLD: (Site(absolute_lifetime=60, clock=Clock(NOON + 61)), good.header),
         Reason.FROM_THE_FUTURE: (Site(clock=Clock(NOON - 61)), good.header),
         Reason.AMBIGUOUS: (Site(), f"{good.header}; {another.header}"),
+        Reason.UNKNOWN_ID: (Site(store=MemoryStore()), "session=" + write_token(bytes(32))),
+        Reason.ENDED: replaced_id(),
     }
 
 
-@pytest.mark.parametrize("reason", Reason)
+def replaced_id() -> tuple[Site, str]:
+    """Gives an id on the server that another one has replaced long enough ago."""
+    clock = Clock()
+    browser = Browser(Site(store=MemoryStore(clock=clock), clock=clock))
+    browser.visit(lambda session: session.update(user=1))
+    header = browser.header
+    browser.visit(lambda session: session.regenerate())
+    clock.advance(11)
+    browser.site.events.clear()
+    return browser.site, header
+
+
+# The one that is no verdict on the cookie.
+REFUSALS = [reason for reason in Reason if reason is not Reason.STORE_DOWN]
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
 def test_every_reason_has_the_same_outcome(reason: Reason) -> None:
     site, header = refused_headers()[reason]
     session = site.open(header)
@@ -581,7 +601,7 @@ def test_every_reason_has_the_same_outcome(reason: Reason) -> None:
     assert site.events == [Event(Kind.REJECTED, reason, None)]
 
 
-@pytest.mark.parametrize("reason", Reason)
+@pytest.mark.parametrize("reason", REFUSALS)
 def test_what_was_refused_gives_its_place_to_a_new_session(reason: Reason) -> None:
     site, header = refused_headers()[reason]
     session = site.open(header)
@@ -885,6 +905,6 @@ def test_a_listener_gets_no_key_no_token_and_no_content() -> None:
     for site, header in refused_headers().values():
         dict(site.open(header))
         browser.site.events += site.events
-    assert len(browser.site.events) == 2 + len(Reason)
+    assert len(browser.site.events) == 2 + len(REFUSALS)
     for event in browser.site.events:
         assert len(str(event)) < 200 and "secret" not in str(event)

@@ -18,7 +18,10 @@ def test_the_kinds_are_these_words() -> None:
         "changed",
         "refreshed",
         "resealed",
+        "regenerated",
+        "merged",
         "destroyed",
+        "dropped",
         "rejected",
     ]
 
@@ -36,6 +39,9 @@ def test_the_reasons_are_these_words() -> None:
         "too_old",
         "from_the_future",
         "ambiguous",
+        "unknown_id",
+        "ended",
+        "store_down",
     ]
 
 

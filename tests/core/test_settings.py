@@ -56,6 +56,9 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "refresh_interval": None,
         "absolute_lifetime": None,
         "allow_weak_key": False,
+        "store_down": "error",
+        "move_cookies": True,
+        "merge": {},
         "audience": "",
     }
 
@@ -361,7 +364,7 @@ def test_an_option_like_no_other_is_refused_without_a_guess() -> None:
         Settings.read({"zzzz": 1})
 
 
-@pytest.mark.parametrize("option", [option for option in OPTIONS if option != "store"])
+@pytest.mark.parametrize("option", OPTIONS)
 def test_an_option_is_taken_in_every_spelling_and_once(option: str) -> None:
     spellings = {option, option.upper(), f"session_{option}", f"SESSION_{option.upper()}", config_key(option)}
     for spelling in spellings:
@@ -398,18 +401,36 @@ def test_the_keys_are_flask_s_where_flask_has_them() -> None:
         "SESSION_REFRESH_INTERVAL",
         "SESSION_ABSOLUTE_LIFETIME",
         "SESSION_ALLOW_WEAK_KEY",
+        "SESSION_STORE_DOWN",
+        "SESSION_MOVE_COOKIES",
+        "SESSION_MERGE",
         "SESSION_AUDIENCE",
         "SECRET_KEY",
         "SECRET_KEY_FALLBACKS",
         "SESSION_STORE",
+        "SESSION_EARLIER_STORE",
         "SESSION_CLOCK",
         "SESSION_ON_EVENT",
     ]
 
 
-def test_a_store_is_refused_as_long_as_there_is_none() -> None:
-    with pytest.raises(UsageError, match="leave the option 'store' out"):
-        normalize({"store": "redis://localhost"})
+@pytest.mark.parametrize("value", ["", "errors", True, 0, None])
+def test_a_store_that_is_down_is_an_error_or_empty(value: Any) -> None:
+    with pytest.raises(UsageError, match="^store_down must be 'error' or 'empty'$"):
+        Settings(store_down=value)
+
+
+@pytest.mark.parametrize("value", [None, [], "add", {"cart": 1}, {"cart": None}, [("cart", max)]])
+def test_merge_rules_are_a_dict_of_callables(value: Any) -> None:
+    with pytest.raises(UsageError, match="^merge must be a dict from keys of the session to callables$"):
+        Settings(merge=value)
+
+
+def test_merge_rules_are_copied() -> None:
+    rules: dict[str, Any] = {"cart": max}
+    settings = Settings(merge=rules)
+    rules.clear()
+    assert settings.merge == {"cart": max}
 
 
 def test_reading_parts_the_policy_from_the_rest() -> None:

@@ -73,13 +73,14 @@ class Committer(Confined):
                     self._emit(Event(Kind.DROPPED, Reason.STORE_DOWN))
                 return quiet
             return (yield from self._decide(session, int(now), https)) or quiet
-        except CoatcheckError:
+        except CoatcheckError as error:
             # The error page is another response. Its handler may put things right; what is still wrong then is known.
             if session._failed:
                 return quiet
             session._failed = True
             session._closed = False
-            raise
+            # An error reporter shows the variables of the frames below, and these hold content.
+            raise error.with_traceback(None) from None
 
     def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
         yield from ()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from coatcheck.core.codec import pack, sizes, unpack
 from coatcheck.core.committer import Committer, Decision
 from coatcheck.core.cookie import LIMIT_BYTES
 from coatcheck.core.events import Event, Kind, Reason
-from coatcheck.core.merge import Draft
+from coatcheck.core.merge import Draft, changes
 from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import NOBODY, REPLACED, Id, Kept, make_id, write_token
 from coatcheck.core.operations import Steps
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer, token_chars
-from coatcheck.errors import StoreError
+from coatcheck.errors import SessionTooLarge, StoreError
 
 # What the packed content of a permanent session holds. Others may hold it too, in a text: they send a cookie too many.
 _PERMANENT = b"_permanent\xc3"
@@ -58,10 +60,11 @@ class Keeper(Committer):
         return (yield from self._save(session, kind, now, https))
 
     def _may_go_on(self, kept: Kept, kind: Kind) -> bool:
-        """Says whether what was read under a replaced id may become a session of its own."""
-        if kind is Kind.REGENERATED:
-            return True
-        return not self._records.writes and kept.entry.successor == NOBODY and kind is Kind.CHANGED
+        """Says whether a request that read the session under a replaced id has something to keep all the same."""
+        if self._records.writes:
+            return kind is Kind.REGENERATED
+        # Other requests have moved it to their cookie, and so may this one.
+        return kept.entry.successor == NOBODY and kind in (Kind.CHANGED, Kind.REGENERATED)
 
     def _end(self, loaded: Loaded, now: int) -> Steps[None]:
         if loaded.home is not None:
@@ -72,8 +75,16 @@ class Keeper(Committer):
     def _save(self, session: Session, kind: Kind, now: int, https: bool) -> Steps[Decision | None]:
         loaded, packed = session._loaded, session._packed
         record = None if kind is Kind.CREATED else loaded.record
-        draft = self._records.draft(record, session._content(), packed, now)
-        draft.sent_before = session._sent
+        content = session._content()
+        if record is not None and loaded.kept is not None and loaded.kept.entry.state == REPLACED:
+            # Whoever comes with an id that was replaced already, and asks for a new one, gets a
+            # session of what this request says, and nothing of what was there.
+            content = changes(record.packed, content)
+            if not content:
+                return self._drop(loaded)
+            record, packed, kind = None, pack(content), Kind.CREATED
+        draft = self._records.draft(record, content, packed, now)
+        draft.before = session._draft
         known = loaded.home or (loaded.kept and loaded.kept.id)
         if known is None or kind in (Kind.CREATED, Kind.REGENERATED):
             id_ = make_id(self._name, session._drawn())
@@ -82,7 +93,7 @@ class Keeper(Committer):
         try:
             where = yield from self._place(loaded, kind, id_, draft, now)
         finally:
-            session._sent = draft.sent
+            session._draft = draft
         if where is None:
             return self._drop(loaded)
         self._emit(Event(kind if draft.packed == packed else Kind.MERGED, handle=where.key.hex()))
@@ -100,9 +111,6 @@ class Keeper(Committer):
         records, kept, home = self._records, loaded.kept, loaded.home
         if kind is Kind.CREATED:
             return (yield from records.create(id_, draft, now))
-        if kept is not None and kept.entry.state == REPLACED:
-            # What was read under a replaced id becomes a session of its own.
-            return (yield from records.fork(kept, id_, draft, now))
         renewed = kind is Kind.REGENERATED
         if home is not None and renewed:
             return (yield from records.rename_from_elsewhere(kept, home, id_, draft, now))
@@ -134,18 +142,27 @@ class Keeper(Committer):
             yield from self._records.end(kept, now)
             return self._delete(loaded, https)
         if kept.entry.state != REPLACED:
-            if len(self._name) + token_chars(session._packed) > LIMIT_BYTES:
+            try:
+                self._check_room(session._packed)
+            except SessionTooLarge:
+                # Before anything is taken out of the store. Nobody is logged out because an unchanged
+                # session is too large for the new place: it stays in the old one.
                 if kind is not Kind.RESEALED:
-                    # Raises `SessionTooLarge`, before anything is taken out of the store.
-                    return self._write(session, kind, now, https)
-                # Nobody is logged out because a session is too large for the new place. It stays in the old one.
+                    raise
                 due = now - kept.used_at > self._interval
                 return (yield from self._touch(session, kept, now, https)) if due else None
             draft = self._records.draft(loaded.record, session._content(), session._packed, now)
+            draft.guard = self._check_room
             if not (yield from self._records.leave(kept, draft, now)):
                 return self._drop(loaded)
             session._packed = draft.packed
         return self._write(session, kind, now, https)
+
+    def _check_room(self, packed: bytes) -> None:
+        size = len(self._name) + token_chars(packed)
+        if size > LIMIT_BYTES:
+            content: Any = unpack(packed)
+            raise SessionTooLarge(size, LIMIT_BYTES, sizes(content))
 
     def _drop(self, loaded: Loaded) -> Decision:
         """Logout wins: the change goes nowhere, and the cookie is left to whoever ended the session."""

@@ -12,6 +12,7 @@ from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import TOKEN_CHARS, Kept, make_id, read_token
 from coatcheck.core.operations import STORE, Steps
 from coatcheck.core.record import ID_BYTES, Record
+from coatcheck.core.records import SKEW
 from coatcheck.core.session import Loaded
 from coatcheck.core.settings import Settings
 from coatcheck.core.text import decode
@@ -20,8 +21,6 @@ from coatcheck.errors import StoreError
 
 # Cookies of our name that are opened in one request: no browser of a visitor sends more.
 _TRIES = 4
-# How far ahead another server's clock may be, in seconds.
-_SKEW = 60
 
 
 class Loader(Confined):
@@ -61,9 +60,11 @@ class Loader(Confined):
                     loaded = yield from self._find(self._records, name, values[0], now)
                 else:
                     loaded = yield from self._look(header, values, now)
-            except StoreError:
+            except StoreError as error:
                 if not self._goes_on:
-                    raise
+                    # An error reporter shows the variables of the frames, and these hold the cookie.
+                    del header, values
+                    raise error.with_traceback(None) from None
                 self._reject(Reason.STORE_DOWN)
                 return Loaded({}, None, False, present, int(now), down=True)
         return loaded or self._nothing(int(now), present)
@@ -144,6 +145,9 @@ class Loader(Confined):
             secret = read_token(value)
         elif self._takes_sealed:
             record, _ = self._unseal(name, value, now)
+            reason = self._limit_passed(record, int(now))
+            if reason is not None:
+                raise Rejected(reason)
         else:
             raise Rejected(Reason.UNKNOWN_KIND)
         token, second = decode(value), int(now)
@@ -177,7 +181,7 @@ class Loader(Confined):
 
     def _limit_passed(self, record: Record, now: int) -> Reason | None:
         # The limits that the browser keeps are a courtesy; these count (ASVS 7.3.1, 7.3.2).
-        if record.sealed_at - now > _SKEW or record.created_at - now > _SKEW:
+        if record.sealed_at - now > SKEW or record.created_at - now > SKEW:
             return Reason.FROM_THE_FUTURE
         if now - record.sealed_at > self._lifetime:
             return Reason.EXPIRED

@@ -44,6 +44,12 @@ def merge(
     return merged
 
 
+def changes(base: bytes, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives the keys that a content has, and that were not there before, or were other: the base comes packed."""
+    before: Any = unpack(base)
+    return merge(before, content, {}, {})
+
+
 def _same(one: Any, other: Any) -> bool:
     if one is _ABSENT or other is _ABSENT:
         return one is other
@@ -55,24 +61,26 @@ class Draft(Confined):
     """The content that a request wants to keep, and what it was made from.
 
     Attributes:
-        packed: the content, together with what others have kept meanwhile.
+        own: the content as this request left it.
+        packed: the same, together with what others have kept meanwhile.
         sent: what a store was last asked to keep of it, sealed.
-        sent_before: the same, of an earlier try to commit the session.
+        before: the draft of an earlier try to commit the session.
+        guard: looks at what a merge makes, and raises where that has no room.
     """
 
-    __slots__ = ("_base", "_content", "_packed", "_rules", "created_at", "packed", "sent", "sent_before")
+    __slots__ = ("_base", "_rules", "before", "created_at", "guard", "own", "packed", "sent")
 
     def __init__(
         self, base: bytes, content: dict[str, Any], packed: bytes, created_at: int, rules: Mapping[str, MergeRule]
     ) -> None:
         self._base = base
-        self._content = content
-        self._packed = packed
+        self.own: bytes = packed
         self._rules = rules
         self.packed: bytes = packed
         self.created_at: int = created_at
         self.sent: bytes = b""
-        self.sent_before: bytes = b""
+        self.before: Draft | None = None
+        self.guard: Callable[[bytes], None] | None = None
         self._check(content)
 
     def unchanged(self) -> Draft:
@@ -83,15 +91,15 @@ class Draft(Confined):
     def _check(self, content: dict[str, Any]) -> None:
         if len(self.packed) > LIMIT_BYTES:
             raise SessionTooLarge(len(self.packed), LIMIT_BYTES, sizes(content), "record")
+        if self.guard is not None:
+            self.guard(self.packed)
 
-    def merge(self, theirs: bytes, *, known: bool = False) -> None:
-        """Puts the changes of this request on top of what another one has kept.
+    def merge(self, theirs: bytes, content: bytes = b"") -> None:
+        """Puts the changes of this request on top of what has been kept; `content` is that as a store has it.
 
-        `known` says that it was this request, at an earlier try: its changes are in there.
+        It may be what this request sent at an earlier try, whose changes are then in there.
         """
-        if known:
-            self.packed = self._packed
-            return
+        known = self.before is not None and content == self.before.sent
         try:
             other = unpack(theirs)
         except ValueError:
@@ -99,8 +107,10 @@ class Draft(Confined):
         if not isinstance(other, dict):
             # Sealed with our key, by a later version of this library: nothing to merge with, nothing to overwrite.
             raise StoreError("the session was changed by another request in a way that this version cannot read")
-        # Each time from what this request began with: others' changes are never taken for its own.
-        base: Any = unpack(self._base)
-        content = merge(base, self._content, other, self._rules)
-        self.packed = pack(content)
-        self._check(content)
+        # Each time from what this request began and ended with, in copies: others' changes are never taken
+        # for its own, whatever a rule does to its arguments.
+        base: Any = unpack(self.before.own if known and self.before else self._base)
+        mine: Any = unpack(self.own)
+        merged = merge(base, mine, other, self._rules)
+        self.packed = pack(merged)
+        self._check(merged)

@@ -31,7 +31,12 @@ class Moves(Records):
     def rename(self, kept: Kept, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
         """Keeps a session under a new id. Gives that; None if it has been ended meanwhile."""
         if not (yield insert(STORE, id_.key, self._store(id_, self._live(draft, 0), now))):
-            # The answer to a first try was lost.
+            # The answer to a first try was lost. How far had it got?
+            again = yield from self._find_again(kept.id, now, kept.place)
+            if again is not None and again.entry.successor == id_.secret:
+                # Others may have followed to the new id already.
+                at_new = yield from self._find_again(id_, now, STORE)
+                return None if at_new is None else (yield from self._save_again(at_new, draft, now))
             yield from self._overwrite(id_, draft, now)
         for _ in range(TRIES):
             lost: StoreError | None = None
@@ -93,7 +98,7 @@ class Moves(Records):
         Gives the id under which it is kept now; None if it has been ended meanwhile.
         """
         # As long as anybody may come with the token that it came from.
-        where = yield from self.create(home, draft, now, moved_until=now + self._lifetime)
+        where = yield from self.create(home, draft, now, moved_until=self._last_use(now))
         if where is None or kept is None or (yield from self._leave_behind(kept, home, now)):
             return where
         yield from self.end_at_home(home, now)
@@ -126,7 +131,7 @@ class Moves(Records):
                 return True
             again = yield from self._find_again(kept.id, now, kept.place)
             if again is None or again.entry.state == REPLACED:
-                return again is not None
+                return again is not None and again.entry.successor == home.secret
             # A process that has the former configuration still works there.
             at_home = yield from self._find_again(home, now, STORE)
             if at_home is None:

@@ -37,7 +37,9 @@ EMPTY_LIFE = 60
 # Each conflict means that another request has succeeded. More of them at one time than this is no traffic.
 TRIES = 200
 # From one id to its successor, and on.
-_HOPS = 8
+_HOPS = 100
+# How far ahead another server's clock may be, in seconds.
+SKEW = 60
 EMPTY = codec.pack({})
 
 
@@ -147,7 +149,9 @@ class Records(Confined):
         The id may be taken already where several requests bring one session home, or where
         the answer to a first try was lost: it is then saved as any other change.
         """
-        if (yield insert(STORE, id_.key, self._store(id_, self._live(draft, moved_until), now))):
+        record = self._store(id_, self._live(draft, moved_until), now)
+        draft.sent = record.content
+        if (yield insert(STORE, id_.key, record)):
             return id_
         kept = yield from self._find_again(id_, now)
         return None if kept is None else (yield from self._save_again(kept, draft, now))
@@ -161,14 +165,15 @@ class Records(Confined):
     def _save_again(self, kept: Kept, draft: Draft, now: int) -> Steps[Id | None]:
         for _ in range(TRIES):
             again = yield from self._find_again(kept.id, now, kept.place)
-            again = again and (yield from self._follow(again, now))
-            if again is None:
+            if again is not None and again.entry.state == REPLACED and not 0 < again.entry.readable_until < now:
+                again = yield from self._follow(again, now)
+            if again is None or again.entry.state == REPLACED:
                 return None
             kept = again
             if kept.content == draft.sent:
                 # It was kept, and the answer to that was lost. A rule that adds would add twice.
                 return kept.id
-            draft.merge(kept.entry.packed, known=kept.content == draft.sent_before)
+            draft.merge(kept.entry.packed, kept.content)
             if draft.packed == kept.entry.packed or (yield self._replace(kept, draft, now)):
                 return kept.id
         raise StoreError(f"the session was changed by others {TRIES} times while this request tried to keep it")
@@ -181,38 +186,41 @@ class Records(Confined):
     # Ending
 
     def end(self, kept: Kept, now: int) -> Steps[None]:
-        """Ends a session under this id, and under those that took its place meanwhile."""
+        """Ends a session under this id, or under the one that took its place meanwhile.
+
+        An id that was replaced needs no mark: where its successor has ended, it shows nothing.
+        """
         for _ in range(TRIES):
+            live = yield from self._follow(kept, now)
+            if live is None:
+                return
             # In two steps: the mark first, so that nobody under way can give the session another id.
-            ended = yield self._end(kept, now)
-            if kept.entry.state == REPLACED:
-                successor = yield from self._follow(kept, now)
-                if successor is None:
-                    return
-                kept = successor
-            elif ended:
-                if not (kept.entry.moved_until or self._moving):
-                    yield delete(kept.place, kept.id.key)
+            if (yield self._end(live, now)):
+                if not (live.entry.moved_until or self._moving):
+                    yield delete(live.place, live.id.key)
                 elif self._moving:
                     # In case the request that moved the session has not got so far yet.
-                    yield delete(EARLIER_STORE, kept.id.key)
+                    yield delete(EARLIER_STORE, live.id.key)
                 return
-            else:
-                again = yield from self._find_again(kept.id, now, kept.place)
-                if again is None:
-                    return
-                kept = again
+            again = yield from self._find_again(live.id, now, live.place)
+            if again is None:
+                return
+            kept = again
         yield delete(kept.place, kept.id.key)
 
     def end_at_home(self, home: Id, now: int) -> Steps[None]:
         """Ends a session from elsewhere, whether or not another request has brought it home: nobody can any more."""
-        entry = Entry(ENDED, now, now + self._lifetime, EMPTY)
+        entry = Entry(ENDED, now, self._last_use(now), EMPTY)
         if not (yield insert(STORE, home.key, self._store(home, entry, now))):
             kept = yield from self._find_again(home, now, STORE)
             if kept is not None:
                 yield from self.end(kept, now)
 
     # What is written
+
+    def _last_use(self, now: int) -> int:
+        """Says until when a sealed cookie may come that was sealed at the latest now, by whatever clock."""
+        return now + self._lifetime + SKEW + 1
 
     def _live(self, draft: Draft, moved_until: int) -> Entry:
         return Entry(LIVE, draft.created_at, moved_until, draft.packed)

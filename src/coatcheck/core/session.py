@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from coatcheck.core import codec
 from coatcheck.core.confined import Confined
+from coatcheck.core.merge import Draft
 from coatcheck.core.opaque import SECRET_BYTES, Id, Kept, record_key
 from coatcheck.core.record import ID_BYTES, Record
 from coatcheck.errors import Unserializable, UsageError
@@ -55,6 +56,7 @@ class Session(Confined, MutableMapping[str, Any]):
         "_cleared",
         "_closed",
         "_data",
+        "_draft",
         "_ended",
         "_failed",
         "_forced",
@@ -65,7 +67,6 @@ class Session(Confined, MutableMapping[str, Any]):
         "_random",
         "_renewed",
         "_secret",
-        "_sent",
         "accessed",
     )
 
@@ -75,7 +76,7 @@ class Session(Confined, MutableMapping[str, Any]):
     _loaded: Loaded
     _id: bytes | None
     _secret: bytes
-    _sent: bytes
+    _draft: Draft | None
     _renewed: bool
     _cleared: bool
     _mutated: bool
@@ -104,7 +105,8 @@ class Session(Confined, MutableMapping[str, Any]):
         self._loaded = loaded = self._load()
         self._mutated = self._ended = self._failed = self._renewed = self._cleared = False
         self._id = None
-        self._secret = self._sent = b""
+        self._secret = b""
+        self._draft = None
         self._data = content = loaded.content
         return content
 
