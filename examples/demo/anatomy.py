@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode
 from typing import NamedTuple
 
 from coatcheck.core.events import Rejected
-from coatcheck.core.token import decode
+from coatcheck.core.text import decode
 
 _VERSION = 0x01
 

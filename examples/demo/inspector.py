@@ -19,7 +19,8 @@ from words import language, say, say_instant, say_span
 from coatcheck import Event, Keyring, Session, Settings
 from coatcheck.core.cookie import LIMIT_BYTES, CookieWriter, find_values
 from coatcheck.core.events import Rejected
-from coatcheck.core.token import TokenSealer, decode
+from coatcheck.core.text import decode
+from coatcheck.core.token import TokenSealer
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # Everything that the page needs comes from here, and no script runs on it, whatever a session holds.

@@ -16,7 +16,7 @@ from coatcheck.errors import StoreError
 logger: Logger = getLogger("coatcheck")
 
 _UNKNOWN_KEY = (
-    "a session cookie was sealed with a key that this process does not have, and is taken for no session."
+    "a session was sealed with a key that this process does not have, and is taken for none."
     " If it comes from this application, its processes have different keys: SECRET_KEY made at import"
     " (os.urandom) is the classic cause. If the key was changed, put the old one into SECRET_KEY_FALLBACKS."
 )
@@ -30,7 +30,7 @@ _INSECURE = (
     " Serve this host by https; behind a proxy, have the framework trust its X-Forwarded-Proto."
 )
 
-_STORE_DOWN = "the session store fails, and requests that look at their session with it: %s"
+_STORE_DOWN = "the session store fails, and sessions can be neither read nor kept: %s"
 _SESSION_TYPE = (
     "SESSION_TYPE is an option of Flask-Session and means nothing here. Without SESSION_STORE, a URL such as"
     " redis://localhost:6379/0, sessions are kept in their cookies, encrypted."
@@ -45,11 +45,15 @@ class Watch:
     """Listens to the events of an engine, writes the log and tells the application's own listener.
 
     `warned` is what has been said already; engines that follow each other share it.
+    `clock` tells how long ago an outage was said; it never goes back.
     """
 
-    def __init__(self, listener: Callable[[Event], None] | None, warned: set[str]) -> None:
+    def __init__(
+        self, listener: Callable[[Event], None] | None, warned: set[str], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._listener = listener
         self._warned = warned
+        self._clock = clock
         self._outage_said: float | None = None
 
     def __call__(self, event: Event) -> None:
@@ -66,7 +70,7 @@ class Watch:
         self._warn(f"{weakness}. It is taken because the application is in debug or testing mode, or says so.")
 
     def store_down(self, error: StoreError | None = None) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if self._outage_said is None or now - self._outage_said >= _OUTAGE_SECONDS:
             self._outage_said = now
             logger.error(_STORE_DOWN, error or "it could not be asked")

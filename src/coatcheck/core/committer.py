@@ -80,6 +80,7 @@ class Committer(Confined):
             session._failed = True
             session._closed = False
             # An error reporter shows the variables of the frames below, and these hold content.
+            error.__context__ = None
             raise error.with_traceback(None) from None
 
     def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:

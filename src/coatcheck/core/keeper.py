@@ -9,7 +9,7 @@ from coatcheck.core.codec import pack, sizes, unpack
 from coatcheck.core.committer import Committer, Decision
 from coatcheck.core.cookie import LIMIT_BYTES
 from coatcheck.core.events import Event, Kind, Reason
-from coatcheck.core.merge import Draft, changes
+from coatcheck.core.merge import Draft, additions
 from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import NOBODY, REPLACED, Id, Kept, make_id, write_token
 from coatcheck.core.operations import Steps
@@ -77,9 +77,10 @@ class Keeper(Committer):
         record = None if kind is Kind.CREATED else loaded.record
         content = session._content()
         if record is not None and loaded.kept is not None and loaded.kept.entry.state == REPLACED:
-            # Whoever comes with an id that was replaced already, and asks for a new one, gets a
-            # session of what this request says, and nothing of what was there.
-            content = changes(record.packed, content)
+            # Whoever comes with an id that was replaced already, and asks for a new one, as with a second
+            # click on "sign in", gets a session of the keys that this request has added. A value that was
+            # changed may hold what was there before, which a thief of the old id is not to keep.
+            content = additions(record.packed, content)
             if not content:
                 return self._drop(loaded)
             record, packed, kind = None, pack(content), Kind.CREATED

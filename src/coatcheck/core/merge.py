@@ -44,10 +44,10 @@ def merge(
     return merged
 
 
-def changes(base: bytes, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives the keys that a content has, and that were not there before, or were other: the base comes packed."""
+def additions(base: bytes, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives the keys of a content that were not there before, whatever their values; the base comes packed."""
     before: Any = unpack(base)
-    return merge(before, content, {}, {})
+    return {key: value for key, value in content.items() if key not in before}
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -159,7 +159,7 @@ class Moves(Records):
             if lost is not None:
                 raise lost
             if again is None or again.entry.state == REPLACED:
-                return again is not None
+                return again is not None and again.entry.successor == NOBODY
             kept = again
             draft.merge(kept.entry.packed)
         raise StoreError(f"the session was changed by others {TRIES} times while this request moved it")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 from threading import Lock
 from typing import Self
 
 from coatcheck.core.record import StoredRecord
-from coatcheck.errors import StoreError
+from coatcheck.errors import StoreError, UsageError
 from coatcheck.stores.url import StoreURL
 
 
@@ -23,18 +24,20 @@ class MemoryStore:
     """
 
     def __init__(self, *, limit: int = 100_000, clock: Callable[[], float] = time.time) -> None:
-        self._limit = limit
+        self.limit = limit
         self._clock = clock
         self._records: dict[bytes, StoredRecord] = {}
         self._lock = Lock()
         self._version = 0
-        # Nothing expires before: looking would cost each new session a walk through all of a full store.
-        self._next_expiry = 0.0
+        # When to look at which record: at its `expires_at`, or before. Some are of records that are gone.
+        self._due: list[tuple[int, bytes]] = []
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
         """`memory:?limit=100000`"""
         url.check(("limit",))
+        if url.hosts or url.user or url.password or url.path.strip("/"):
+            raise UsageError("a memory store is at no place: its URL is memory:")
         return cls(limit=url.count("limit", 100_000))
 
     def __repr__(self) -> str:
@@ -46,8 +49,18 @@ class MemoryStore:
 
     def _put(self, key: bytes, record: StoredRecord) -> bool:
         self._version += 1
-        self._records[key] = record._replace(version=self._version)
+        self._keep(key, record._replace(version=self._version))
         return True
+
+    def _keep(self, key: bytes, record: StoredRecord) -> None:
+        present = self._records.get(key)
+        self._records[key] = record
+        if present is None or record.expires_at < present.expires_at:
+            heappush(self._due, (record.expires_at, key))
+            if len(self._due) > 2 * len(self._records) + 1000:
+                # Rarely enough for it to cost next to nothing each time.
+                self._due = [(kept.expires_at, key) for key, kept in self._records.items()]
+                heapify(self._due)
 
     def read(self, key: bytes) -> StoredRecord | None:
         return self._alive(key)
@@ -56,12 +69,9 @@ class MemoryStore:
         with self._lock:
             if self._alive(key) is not None:
                 return False
-            if len(self._records) >= self._limit and key not in self._records:
-                if self._clock() >= self._next_expiry:
-                    self._sweep(self._limit)
-                    self._next_expiry = min((kept.expires_at for kept in self._records.values()), default=0)
-                if len(self._records) >= self._limit:
-                    raise StoreError(f"the memory store is full: it keeps at most {self._limit} sessions")
+            is_full = len(self._records) >= self.limit and key not in self._records
+            if is_full and not self._sweep(1):
+                raise StoreError(f"the memory store is full: it keeps at most {self.limit} sessions")
             return self._put(key, record)
 
     def replace(self, key: bytes, record: StoredRecord, seen: object) -> bool:
@@ -74,7 +84,7 @@ class MemoryStore:
             present = self._alive(key)
             if present is None or present.version != seen:
                 return False
-            self._records[key] = present._replace(used_at=used_at, expires_at=expires_at)
+            self._keep(key, present._replace(used_at=used_at, expires_at=expires_at))
             return True
 
     def delete(self, key: bytes) -> None:
@@ -82,16 +92,24 @@ class MemoryStore:
             self._records.pop(key, None)
 
     def sweep(self, limit: int = 1000) -> int:
-        """As `Sweeping.sweep`, but it looks at every record."""
+        """As `Sweeping.sweep`."""
         with self._lock:
             return self._sweep(limit)
 
     def _sweep(self, limit: int) -> int:
-        now = self._clock()
-        expired = [key for key, record in self._records.items() if record.expires_at <= now][:limit]
-        for key in expired:
-            del self._records[key]
-        return len(expired)
+        now, removed = self._clock(), 0
+        while removed < limit and self._due and self._due[0][0] <= now:
+            _, key = heappop(self._due)
+            record = self._records.get(key)
+            if record is None:
+                continue
+            if record.expires_at > now:
+                # It was used since.
+                heappush(self._due, (record.expires_at, key))
+            else:
+                del self._records[key]
+                removed += 1
+        return removed
 
     def owned_by(self, owner: bytes) -> list[tuple[bytes, StoredRecord]]:
         """As `Index.owned_by`, but it looks at every record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from asyncio import get_running_loop
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +24,20 @@ class ThreadedStore:
 
     def __init__(self, store: Store, *, threads: int = 8) -> None:
         self._store = store
-        self._threads = ThreadPoolExecutor(threads, "coatcheck-store")
+        self._count = threads
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._threads = ThreadPoolExecutor(self._count, "coatcheck-store")
 
     def __repr__(self) -> str:
         return f"<ThreadedStore of {self._store!r}>"
 
     async def _run(self, operation: Callable[..., _T], *arguments: object) -> _T:
+        if self._process != os.getpid():
+            # A fork leaves the threads behind: whoever waited for one would wait for ever.
+            self._begin()
         return await get_running_loop().run_in_executor(self._threads, operation, *arguments)
 
     async def read(self, key: bytes) -> StoredRecord | None:
@@ -55,3 +64,8 @@ class ThreadedStore:
         if not isinstance(self._store, Index):
             raise UsageError(f"{self._store!r} does not find records by their owner")
         return await self._run(self._store.owned_by, owner)
+
+    async def close(self) -> None:
+        """Closes the store, if it can be closed, and ends the threads."""
+        await self._run(getattr(self._store, "close", lambda: None))
+        self._threads.shutdown(wait=False)

@@ -1,4 +1,7 @@
-"""The URL of a store: which it is, where, and its options."""
+"""The URL of a store: which it is, where, and its options.
+
+What is wrong with one is said without repeating user, password or any value.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from coatcheck.errors import UsageError
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.*", re.DOTALL)
+# urllib leaves line breaks out without a word, and a password read from a file often has one at its end.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x1f\x7f]*")
+_PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[^\[\]]+)?)\]|([^:\[\]]+))(?::([0-9]{0,5}))?")
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -38,21 +43,33 @@ class StoreURL:
         if not isinstance(url, str) or not _URL.fullmatch(url):
             raise UsageError("a store is named by a URL, such as redis://localhost:6379/0")
         try:
-            parts = urlsplit(url)
-            credentials, _, places = parts.netloc.rpartition("@")
-            user, _, password = credentials.partition(":")
-            hosts = tuple(_host(place) for place in places.split(",") if place)
-            query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+            return cls._parse(url, keywords)
         except ValueError:
             problem = "the URL of the store cannot be read; special characters in a password are percent-encoded"
             # Nothing of the URL, which may hold a password, goes along with the error.
             raise UsageError(problem) from None
+
+    @classmethod
+    def _parse(cls, url: str, keywords: dict[str, Any]) -> StoreURL:
+        url.encode()
+        parts = urlsplit(url)
+        credentials, _, places = parts.netloc.rpartition("@")
+        user, _, password = credentials.partition(":")
+        if parts.fragment or (parts.netloc and "@" in parts.path + parts.query):
+            # Then this is the rest of a password with a special character in it, and what comes before is the rest.
+            raise ValueError("a password that is cut in two")
+        pairs = parse_qsl(
+            parts.query, keep_blank_values=True, strict_parsing=bool(parts.query), encoding="utf-8", errors="strict"
+        )
+        query = dict(pairs)
+        if len(query) < len(pairs):
+            raise ValueError("an option twice")
         return cls(
             scheme=parts.scheme.lower(),
-            user=unquote(user) or None,
-            password=unquote(password) or None,
-            hosts=hosts,
-            path=unquote(parts.path),
+            user=_decoded(user) or None,
+            password=_decoded(password) or None,
+            hosts=tuple(_host(place) for place in places.split(",")) if places else (),
+            path=_decoded(parts.path),
             options={**query, **{name: value for name, value in keywords.items() if value is not None}},
         )
 
@@ -62,7 +79,7 @@ class StoreURL:
         for name in self.options:
             if name not in names:
                 close = get_close_matches(name, names, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names) or 'none'}"
                 raise UsageError(f"a {self.scheme} store has no option {name!r}; {hint}")
 
     def seconds(self, name: str, default: float) -> float:
@@ -70,7 +87,7 @@ class StoreURL:
         return _number(name, self.options.get(name, default), float)
 
     def count(self, name: str, default: int) -> int:
-        """Gives an option that is a positive number."""
+        """Gives an option that is a positive whole number."""
         return int(_number(name, self.options.get(name, default), int))
 
     def switch(self, name: str, *, default: bool) -> bool:
@@ -90,18 +107,26 @@ class StoreURL:
         return value
 
 
+def _decoded(part: str) -> str:
+    return unquote(part, errors="strict")
+
+
 def _host(place: str) -> tuple[str, int | None]:
-    parts = urlsplit(f"//{place}")
-    if not parts.hostname:
-        raise ValueError(place)
-    return parts.hostname, parts.port
+    found = _PLACE.fullmatch(place)
+    if not found:
+        raise ValueError("no host")
+    address, name, port = found.groups()
+    if port and not 0 < int(port) < 2**16:
+        raise ValueError("no port")
+    return (address or name).lower(), int(port) if port else None
 
 
-def _number(name: str, value: Any, kind: type[int] | type[float]) -> float:
+def _number(name: str, value: Any, kind: type[int | float]) -> float:
     try:
         number = kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = kind(0)
-    if isinstance(value, bool) or not 0 < number < 1e9:
+    is_cut = isinstance(value, float) and number != value
+    if isinstance(value, bool) or is_cut or not 0 < number < 1e9:
         raise UsageError(f"the option {name!r} of a store is a number above 0")
     return number
