@@ -11,8 +11,9 @@ from coatcheck import Event, Keyring, Session, Settings
 from coatcheck.core.engine import Decision, Engine
 from coatcheck.core.session import Loaded
 from coatcheck.drive import run
-from coatcheck.stores import Store
-from coatcheck.testing import Clock
+from coatcheck.stores import Store, StoredRecord
+from coatcheck.stores.memory import MemoryStore
+from coatcheck.testing import Clock, FailingStore
 
 SECRET = "9f3c1b7ad0e84c52b6e1f70a2d95c8437be00f6a1c24d98e5b37a6f0c1d2e394"
 OTHER_SECRET = "41d7e2b09a6c4f13857dbe9c20fa61830c5be4d7f29a1868b3e07c5d94f1a62e"
@@ -21,6 +22,16 @@ NOON = 1_800_000_000
 
 def nothing(session: Session) -> None:
     """A view that does not look at the session."""
+
+
+def look(session: Session) -> None:
+    """A view that looks and changes nothing."""
+    session.get("user")
+
+
+def put(**items: Any) -> Callable[[Session], object]:
+    """Gives a view that sets some keys."""
+    return lambda session: session.update(items)
 
 
 class Script:
@@ -52,7 +63,7 @@ class Visit(Session):
 class Site:
     """One policy and one key ring, with a list of the events so far. A clock may be shared with another site."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a site consists of
         self,
         secret: str | bytes = SECRET,
         fallbacks: Iterable[Any] = (),
@@ -82,6 +93,43 @@ class Site:
 
     def commit(self, session: Session, *, https: bool = True) -> Decision:
         return run(self.engine.commit(session, now=self.clock(), https=https), self.stores)
+
+
+class ServerSite(Site):
+    """A site that keeps its sessions in memory. Several may share one memory."""
+
+    def __init__(
+        self, *keys: Any, memory: MemoryStore | None = None, clock: Clock | None = None, **options: Any
+    ) -> None:
+        clock = clock or Clock()
+        self.memory = memory or MemoryStore(clock=clock)
+        self.store = FailingStore(self.memory)
+        super().__init__(*keys, clock=clock, store=self.store, **options)
+
+    @property
+    def records(self) -> dict[bytes, StoredRecord]:
+        """What is in the store, by key."""
+        return self.memory._records  # noqa: SLF001  # a dump shows all
+
+    def begin(self, **items: Any) -> Browser:
+        """Gives a browser that has a session with these items, and forgets what happened so far."""
+        browser = Browser(self)
+        browser.visit(put(**items))
+        self.asked()
+        self.told()
+        return browser
+
+    def asked(self) -> list[str]:
+        """Gives what was asked of the store since the last time."""
+        calls = self.store.calls[:]
+        self.store.calls.clear()
+        return calls
+
+    def told(self) -> list[tuple[str, str]]:
+        """Gives the kinds and reasons of the events since the last time."""
+        events = [(event.kind.value, event.reason.value if event.reason else "") for event in self.events]
+        self.events.clear()
+        return events
 
 
 class Browser:

@@ -25,7 +25,7 @@ def sync(steps: Steps[Any], *stores: MemoryStore | FailingStore | None) -> Any:
 
 
 def in_tasks(steps: Steps[Any], *stores: MemoryStore | FailingStore | None) -> Any:
-    return asyncio.run(run_async(steps, [store and ThreadedStore(store) for store in stores]))
+    return asyncio.run(run_async(steps, [None if store is None else ThreadedStore(store) for store in stores]))
 
 
 both = pytest.mark.parametrize("drive", [sync, in_tasks])

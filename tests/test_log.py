@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from coatcheck import Event, Reason
+from coatcheck import Event, Reason, StoreError
 from coatcheck.core.events import Kind
 from coatcheck.log import Watch
+from coatcheck.testing import Clock
 
 HANDLE = "0123456789abcdef0123456789abcdef"
 LOUD = [Reason.UNKNOWN_KEY, Reason.AMBIGUOUS]
@@ -60,7 +61,7 @@ def test_watches_that_follow_each_other_warn_once_together(caplog: pytest.LogCap
     assert len(warnings(caplog)) == 2
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in LOUD])
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in (*LOUD, Reason.STORE_DOWN)])
 def test_what_every_visitor_can_cause_is_no_warning(
     watch: Watch, caplog: pytest.LogCaptureFixture, reason: Reason
 ) -> None:
@@ -129,3 +130,24 @@ def test_a_host_that_a_visitor_made_up_forges_no_entry(
     (text,) = warnings(caplog)
     assert len(text) < 600
     assert text.isprintable()
+
+
+@pytest.mark.parametrize("kind", [Kind.REJECTED, Kind.DROPPED])
+def test_a_store_that_could_not_be_asked_is_an_error_though_the_request_goes_on(
+    watch: Watch, caplog: pytest.LogCaptureFixture, kind: Kind
+) -> None:
+    watch(Event(kind, Reason.STORE_DOWN))
+    assert warnings(caplog) == [
+        "the session store fails, and sessions can be neither read nor kept: it could not be asked"
+    ]
+
+
+def test_an_outage_is_said_once_a_minute_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    watch = Watch(None, set(), clock=clock)
+    for _ in range(5):
+        for _ in range(30):
+            watch.store_down(StoreError("Redis cannot be reached"))
+            clock.advance(2)
+    line = "the session store fails, and sessions can be neither read nor kept: Redis cannot be reached"
+    assert warnings(caplog) == [line] * 5

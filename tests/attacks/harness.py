@@ -19,7 +19,8 @@ from coatcheck.core.events import Kind
 from coatcheck.core.record import Record
 from coatcheck.core.seal import Sealer
 from coatcheck.core.session import Loaded
-from coatcheck.core.token import SEALED, TokenSealer, encode
+from coatcheck.core.text import encode
+from coatcheck.core.token import SEALED, TokenSealer
 from coatcheck.drive import run
 from coatcheck.flask import Coatcheck, session
 

@@ -17,7 +17,8 @@ from attacks.harness import CONTENT, NOW, SECRET, Desk, Site
 
 from coatcheck import Keyring, Reason
 from coatcheck.core.events import Rejected
-from coatcheck.core.token import TokenSealer, decode, encode
+from coatcheck.core.text import decode, encode
+from coatcheck.core.token import TokenSealer
 
 # In the order of their values.
 ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"

@@ -44,7 +44,8 @@ from coatcheck import Keyring, Reason
 from coatcheck.core.codec import pack
 from coatcheck.core.record import Record
 from coatcheck.core.seal import derive_aead
-from coatcheck.core.token import TokenSealer, decode, encode
+from coatcheck.core.text import decode, encode
+from coatcheck.core.token import TokenSealer
 
 Check = Callable[..., None]
 

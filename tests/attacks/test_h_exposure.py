@@ -21,7 +21,7 @@ from werkzeug.serving import make_server
 
 from coatcheck import Keyring, SessionTooLarge, Unserializable, UsageError
 from coatcheck.core.settings import config_key
-from coatcheck.core.token import decode, encode
+from coatcheck.core.text import decode, encode
 from coatcheck.flask import Coatcheck, session
 
 
@@ -159,7 +159,10 @@ CONSTRUCTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
     "unknown option": lambda key: {"secret_key": key, "cokie_name": "x"},
     "bad cookie name": lambda key: {"secret_key": key, "cookie_name": "a b"},
     "bad lifetime": lambda key: {"secret_key": key, "permanent_lifetime": -1},
-    "a store": lambda key: {"secret_key": key, "store": "redis://localhost"},
+    "unknown store": lambda key: {"secret_key": key, "store": f"nowhere://user:{key}@localhost"},
+    "store with a bad option": lambda key: {"secret_key": key, "store": f"memory:?limit={key}"},
+    "no store at all": lambda key: {"secret_key": key, "store": [key]},
+    "bad earlier store": lambda key: {"secret_key": key, "earlier_store": f"redis://user:{key}@localhost/x"},
 }
 # A key that nobody knows in the configuration is another extension's business.
 WAYS = [(problem, by) for problem in CONSTRUCTIONS for by in ("keywords", "configuration")]

@@ -31,7 +31,8 @@ from flask import Flask
 from coatcheck import Event, Keyring, Reason, UsageError
 from coatcheck.core.engine import Engine
 from coatcheck.core.events import Kind
-from coatcheck.core.token import TokenSealer, decode
+from coatcheck.core.text import decode
+from coatcheck.core.token import TokenSealer
 from coatcheck.flask import Coatcheck
 
 Check = Callable[..., None]

@@ -24,7 +24,7 @@ from attacks.harness import CONTENT, HEAD_BYTES, Desk, Site
 from coatcheck import Event, Reason, SessionTooLarge
 from coatcheck.core.cookie import HEADER_BYTES, LIMIT_BYTES
 from coatcheck.core.events import Kind
-from coatcheck.core.token import decode, encode
+from coatcheck.core.text import decode, encode
 
 Check = Callable[..., None]
 

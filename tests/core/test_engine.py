@@ -8,7 +8,7 @@ from traceback import TracebackException
 from typing import Any
 
 import pytest
-from kit import NOON, OTHER_SECRET, SECRET, Browser, Clock, Site, Visit, attributes, name_and_value, nothing
+from kit import NOON, OTHER_SECRET, SECRET, Browser, Site, Visit, attributes, name_and_value, nothing
 
 import coatcheck
 from coatcheck import Event, Keyring, Reason, Session, SessionTooLarge, Unserializable
@@ -19,6 +19,7 @@ from coatcheck.core.opaque import write_token
 from coatcheck.core.record import Record
 from coatcheck.core.token import TokenSealer
 from coatcheck.stores.memory import MemoryStore
+from coatcheck.testing import Clock
 
 DAY = 86_400
 MONTH = 31 * DAY

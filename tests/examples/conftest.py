@@ -10,7 +10,9 @@ from types import ModuleType
 
 import pytest
 from flask import Flask
-from kit import NOON, Clock
+from kit import NOON
+
+from coatcheck.testing import Clock
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from kit import Clock, attributes, name_and_value
+from kit import attributes, name_and_value
 from werkzeug.http import http_date
 from werkzeug.test import TestResponse
+
+from coatcheck.testing import Clock
 
 WEEK = 604800
 NOBODY = {"en": "Nobody is logged in.", "zh-CN": "没有人登录。"}

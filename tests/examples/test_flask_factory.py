@@ -11,10 +11,11 @@ from types import ModuleType
 
 import pytest
 from flask.testing import FlaskClient
-from kit import NOON, Clock, attributes, name_and_value
+from kit import NOON, attributes, name_and_value
 
 from coatcheck import UsageError
 from coatcheck.flask import session
+from coatcheck.testing import Clock
 
 OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)
 HTTPS = "https://shop.example"

@@ -6,9 +6,9 @@ from base64 import urlsafe_b64decode
 
 from examples.page import Page, look, token
 from flask import Flask
-from kit import Clock
 
 from coatcheck.flask import session
+from coatcheck.testing import Clock
 
 # The two languages
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from examples.page import HOSTILE, Page, look, press, token
 from flask import Flask
-from kit import Clock, attributes, name_and_value
+from kit import attributes, name_and_value
 
 from coatcheck import Reason
+from coatcheck.testing import Clock
 
 each_language = pytest.mark.parametrize("language", ["en", "zh-CN"])
 

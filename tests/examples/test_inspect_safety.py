@@ -9,7 +9,8 @@ import pytest
 from examples.page import HOSTILE, Page, html, look, press
 from flask import Flask
 from flask.testing import FlaskClient
-from kit import Clock
+
+from coatcheck.testing import Clock
 
 each_language = pytest.mark.parametrize("language", ["en", "zh-CN"])
 

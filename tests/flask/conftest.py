@@ -11,11 +11,12 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 
 import pytest
 from flask import Flask
-from kit import Clock
 from werkzeug.serving import make_server
 
 from coatcheck import Event
 from coatcheck.flask import Coatcheck, session
+from coatcheck.stores.memory import MemoryStore
+from coatcheck.testing import Clock, FailingStore
 
 
 @pytest.fixture
@@ -27,6 +28,12 @@ def clock() -> Clock:
 def events() -> list[Event]:
     """What an application's own listener was told."""
     return []
+
+
+@pytest.fixture
+def store(clock: Clock) -> FailingStore:
+    """A store that lists what it is asked, and fails on demand."""
+    return FailingStore(MemoryStore(clock=clock))
 
 
 @pytest.fixture
@@ -66,11 +73,13 @@ def app() -> Flask:
     return app
 
 
-@pytest.fixture(params=["Flask", "coatcheck"])
-def either_keeper(request: pytest.FixtureRequest, app: Flask) -> None:
-    """Runs a test twice: what it says of our sessions is true of Flask's own."""
-    if request.param == "coatcheck":
-        Coatcheck(app)
+@pytest.fixture(params=["Flask", "coatcheck", "coatcheck on the server"])
+def either_keeper(request: pytest.FixtureRequest, app: Flask) -> str:
+    """Runs a test with each: what it says of our sessions is true of Flask's own."""
+    keeper = str(request.param)
+    if keeper != "Flask":
+        Coatcheck(app, store="memory:" if keeper == "coatcheck on the server" else None)
+    return keeper
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import BadSignature
-from kit import Clock
 from werkzeug.http import http_date
 
 from coatcheck.flask import Coatcheck, session
+from coatcheck.testing import Clock
 
 Browse = Callable[[Flask, CookieJar], Callable[[str], str]]
 

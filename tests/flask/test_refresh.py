@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from kit import Clock
 from werkzeug.test import TestResponse
 
 from coatcheck import Event
 from coatcheck.flask import Coatcheck, session
+from coatcheck.testing import Clock
 
 MINUTE = 60
 HOUR = 60 * MINUTE

@@ -44,7 +44,10 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("fallback secret key 0", {"secret_key_fallbacks": [5]}),
     ("fallback secret key 0 is in the key ring twice", {"secret_key_fallbacks": [KEY]}),
     ("fallback secret key 0", {"secret_key_fallbacks": [("short", TOMORROW)]}),
-    ("store", {"store": "redis://localhost:6379/0"}),
+    *[("a store is named by a URL", {"store": value}) for value in ("", "redis", "localhost", "/var/sessions.db")],
+    *[("there is no store", {"store": url}) for url in ("redi://localhost", "localhost:6379", "http://localhost")],
+    *[("did you mean 'timeout'", {option: "sqlite:///s.db?tiemout=1"}) for option in ("store", "earlier_store")],
+    ("store_down", {"store_down": "503"}),
 ]
 # As above: of a wrong type or shape, where Python would go on with something else.
 MISTAKEN: list[tuple[str, dict[str, Any]]] = [
@@ -55,6 +58,14 @@ MISTAKEN: list[tuple[str, dict[str, Any]]] = [
     ("refresh_each_request", {"refresh_each_request": "no"}),
     ("allow_weak_key", {"allow_weak_key": "no"}),
     ("audience", {"audience": 5}),
+    *[
+        ("store must be", {option: value})
+        for option in ("store", "earlier_store")
+        for value in (5, b"memory:", object())
+    ],
+    ("store_down", {"store_down": True}),
+    ("move_cookies", {"move_cookies": "no"}),
+    *[("merge", {"merge": value}) for value in (5, "cart", ["cart"], {"cart": "union"})],
     ("clock", {"clock": 5}),
     ("on_event", {"on_event": 5}),
     ("fallback", {"secret_key_fallbacks": 5}),

@@ -9,10 +9,10 @@ from logging import WARNING
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from kit import Clock
 
 from coatcheck import Event, Reason
 from coatcheck.flask import Coatcheck
+from coatcheck.testing import Clock
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from kit import Clock
 
 import coatcheck
 from coatcheck import CoatcheckError, Event, UsageError
 from coatcheck.flask import Coatcheck, session
+from coatcheck.testing import Clock
 
 KEY = "Zr7-kestrel-0c19b5f2e4"
 FALLBACK = "Pm4-osprey-77ad03c8ee"

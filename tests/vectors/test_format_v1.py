@@ -20,14 +20,16 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
-from kit import OTHER_SECRET, SECRET, Clock, Script, Site
+from kit import OTHER_SECRET, SECRET, Script, Site
 from markupsafe import Markup
 from values import describe
 
 from coatcheck import Keyring
 from coatcheck.core.codec import pack, unpack
 from coatcheck.core.record import Record
-from coatcheck.core.token import TokenSealer, decode
+from coatcheck.core.text import decode
+from coatcheck.core.token import TokenSealer
+from coatcheck.testing import Clock
 
 PATH = Path(__file__).with_name("format_v1.json")
 CONTENTS: dict[str, dict[str, Any]] = {
