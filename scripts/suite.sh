@@ -3,7 +3,7 @@
 #     PYTHONS="3.11 3.13" ARGS="tests/core -k codec" scripts/suite.sh
 set -euo pipefail
 
-scripts/components.sh venv browser
+scripts/components.sh venv browser redis postgresql mariadb memcached
 interpreters=$(scripts/interpreters.sh)
 eval "args=(${ARGS:-})"
 for version in ${PYTHONS:-$(cut -d ' ' -f 1 <<<"$interpreters")}; do

@@ -113,6 +113,8 @@ class Server:
     def freeze(self) -> None:
         """Stops the process with SIGSTOP: it takes connections, and answers nobody."""
         os.kill(self.pid, signal.SIGSTOP)
+        # Its threads stop one after the other, and the last ones may still answer.
+        os.waitpid(self.pid, os.WUNTRACED)
 
     def thaw(self) -> None:
         """Lets a frozen process go on."""
