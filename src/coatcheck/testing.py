@@ -33,7 +33,7 @@ class Clock:
     """A clock that stands until it is moved: an option `clock=` of the integrations and the stores."""
 
     def __init__(self, now: float = 1_800_000_000) -> None:
-        self.now = now
+        self.now: float = now
 
     def __call__(self) -> float:
         return self.now
@@ -55,8 +55,8 @@ class FailingStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.down = False
-        self.lost_replies = 0
+        self.down: bool = False
+        self.lost_replies: int = 0
         self.calls: list[str] = []
 
     def _run(self, name: str, operation: Callable[..., _T], *arguments: object) -> _T:
@@ -90,8 +90,8 @@ class AsyncFailingStore:
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
-        self.down = False
-        self.lost_replies = 0
+        self.down: bool = False
+        self.lost_replies: int = 0
         self.calls: list[str] = []
 
     async def _run(self, name: str, operation: Callable[..., Coroutine[Any, Any, _T]], *arguments: object) -> _T:

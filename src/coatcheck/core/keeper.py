@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from coatcheck.core.codec import pack, sizes, unpack
 from coatcheck.core.committer import Committer, Decision
@@ -117,9 +117,9 @@ class Keeper(Committer):
             return (yield from records.rename_from_elsewhere(kept, home, id_, draft, now))
         if home is not None:
             return (yield from records.bring_home(kept, home, draft, now))
-        if kept is None:
-            return None
-        return (yield from (records.rename(kept, id_, draft, now) if renewed else records.save(kept, draft, now)))
+        # What is not from elsewhere was read from its record.
+        at_home = cast(Kept, kept)
+        return (yield from (records.rename(at_home, id_, draft, now) if renewed else records.save(at_home, draft, now)))
 
     def _touch(self, session: Session, kept: Kept, now: int, https: bool) -> Steps[Decision | None]:
         handle = kept.id.key.hex()

@@ -140,7 +140,7 @@ class Loader(Confined):
 
     def _find_elsewhere(self, records: Moves, name: str, value: str, now: float) -> Steps[Loaded]:
         """Gives the session of a sealed cookie, or of an earlier cookie name: from its home, if it is there already."""
-        record: Record | None = None
+        record, secret = None, b""
         if len(value) == TOKEN_CHARS:
             secret = read_token(value)
         elif self._takes_sealed:

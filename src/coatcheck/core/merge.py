@@ -99,7 +99,7 @@ class Draft(Confined):
 
         It may be what this request sent at an earlier try, whose changes are then in there.
         """
-        known = self.before is not None and content == self.before.sent
+        known = self.before is not None and content != b"" and content == self.before.sent
         try:
             other = unpack(theirs)
         except ValueError:

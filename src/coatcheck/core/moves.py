@@ -30,7 +30,9 @@ class Moves(Records):
 
     def rename(self, kept: Kept, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
         """Keeps a session under a new id. Gives that; None if it has been ended meanwhile."""
-        if not (yield insert(STORE, id_.key, self._store(id_, self._live(draft, 0), now))):
+        record = self._store(id_, self._live(draft, 0), now)
+        draft.sent = record.content
+        if not (yield insert(STORE, id_.key, record)):
             # The answer to a first try was lost. How far had it got?
             again = yield from self._find_again(kept.id, now, kept.place)
             if again is not None and again.entry.successor == id_.secret:
@@ -40,15 +42,20 @@ class Moves(Records):
             yield from self._overwrite(id_, draft, now)
         for _ in range(TRIES):
             lost: StoreError | None = None
+            mark = self._mark(kept, id_.secret, now, readable=True)
             try:
-                if (yield self._mark(kept, id_.secret, now, readable=True)):
+                if (yield mark):
                     return id_
             except StoreError as error:
                 lost = error
             again = yield from self._find_again(kept.id, now, kept.place)
-            if again is not None and again.entry.successor == id_.secret:
+            if again is not None and again.content == mark.arguments[1].content:
                 # The answer was lost. The old id is dead, and the browser must have the new one.
                 return id_
+            if again is not None and again.entry.successor == id_.secret:
+                # An earlier try got so far, and what it kept has been ended since.
+                yield delete(STORE, id_.key)
+                return None
             if lost is not None:
                 raise lost
             if again is not None:
@@ -77,8 +84,10 @@ class Moves(Records):
     def _overwrite(self, id_: Id, draft: Draft, now: int) -> Steps[None]:
         """Writes to an id that nobody else has yet."""
         stored: StoredRecord | None = yield read(STORE, id_.key)
-        if stored is not None:
-            yield replace(STORE, id_.key, self._store(id_, self._live(draft, 0), now), stored.version)
+        record = self._store(id_, self._live(draft, 0), now)
+        draft.sent = record.content
+        # An empty one may have been forgotten meanwhile.
+        yield insert(STORE, id_.key, record) if stored is None else replace(STORE, id_.key, record, stored.version)
 
     # Another place
 

@@ -193,6 +193,9 @@ class Records(Confined):
         for _ in range(TRIES):
             live = yield from self._follow(kept, now)
             if live is None:
+                if kept.entry.state == REPLACED and kept.entry.successor == NOBODY:
+                    # It has left for a cookie, and could be read here for a while, and leave again.
+                    yield self._end(kept, now)
                 return
             # In two steps: the mark first, so that nobody under way can give the session another id.
             if (yield self._end(live, now)):

@@ -275,8 +275,6 @@ class Session(Confined, MutableMapping[str, Any]):
     def _drawn(self) -> bytes:
         """Gives the secret of this session's new id on the server."""
         self._identity()
-        if not self._secret:
-            self._id = self._draw()
         return self._secret
 
     def _draw(self) -> bytes:

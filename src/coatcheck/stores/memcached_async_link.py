@@ -23,8 +23,8 @@ class Connection(asyncio.Protocol):
     """One connection, of one event loop, to one run of a server."""
 
     def __init__(self, timeout: float) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.lost = self.loop.create_future()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self.loop.create_future()
         self.run: Run = (0, 0)
         self._timeout = timeout
         self._arrived = bytearray()

@@ -64,6 +64,10 @@ class Pool:
         for _ in range(size):
             self.places.put(None)
 
+    def __del__(self) -> None:
+        # A store that an application has made of a URL is nobody's to close.
+        self.close_idle()
+
     def take(self) -> Connection | None:
         """Gives an idle connection that has not ended, if there is one."""
         while True:

@@ -74,6 +74,6 @@ def to_expiry(expires_at: int, now: float) -> int:
     return life if life <= _LONGEST_LIFE else min(life + int(time.time()), _LAST_TIME)
 
 
-def to_run(stats: Mapping[bytes, Any]) -> Run:
+def to_run(stats: Mapping[Any, Any]) -> Run:
     """Gives the run that a server's statistics are of."""
     return int(stats[b"pid"]), int(stats[b"time"]) - int(stats[b"uptime"])

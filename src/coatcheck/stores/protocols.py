@@ -23,9 +23,11 @@ class Store(Protocol):
 
     def read(self, key: bytes) -> StoredRecord | None:
         """Gives the record, with its version; None where there is none."""
+        ...
 
     def insert(self, key: bytes, record: StoredRecord) -> bool:
         """Keeps a new record. Gives False, and changes nothing, where there is one already."""
+        ...
 
     def replace(self, key: bytes, record: StoredRecord, seen: object) -> bool:
         """Keeps this record in the place of the one whose version was seen, in one step.
@@ -33,6 +35,7 @@ class Store(Protocol):
         Gives False, and changes nothing, if that record has been replaced or is gone,
         even where another has been inserted since.
         """
+        ...
 
     def touch(self, key: bytes, used_at: int, expires_at: int, seen: object) -> bool:
         """Changes the times of the record whose version was seen and leaves its content alone, in one step.
@@ -40,9 +43,11 @@ class Store(Protocol):
         Gives False, and changes nothing, if that record has been replaced or is gone.
         Whether the version changes is up to the store.
         """
+        ...
 
     def delete(self, key: bytes) -> None:
         """Removes the record, whatever its version. It is no error if there is none."""
+        ...
 
 
 @runtime_checkable
@@ -51,18 +56,23 @@ class AsyncStore(Protocol):
 
     async def read(self, key: bytes) -> StoredRecord | None:
         """As `Store.read`."""
+        ...
 
     async def insert(self, key: bytes, record: StoredRecord) -> bool:
         """As `Store.insert`."""
+        ...
 
     async def replace(self, key: bytes, record: StoredRecord, seen: object) -> bool:
         """As `Store.replace`."""
+        ...
 
     async def touch(self, key: bytes, used_at: int, expires_at: int, seen: object) -> bool:
         """As `Store.touch`."""
+        ...
 
     async def delete(self, key: bytes) -> None:
         """As `Store.delete`."""
+        ...
 
 
 @runtime_checkable
@@ -74,6 +84,7 @@ class Sweeping(Protocol):
 
         The cost grows with what is removed, not with what is stored.
         """
+        ...
 
 
 @runtime_checkable
@@ -82,6 +93,7 @@ class AsyncSweeping(Protocol):
 
     async def sweep(self, limit: int = 1000) -> int:
         """As `Sweeping.sweep`."""
+        ...
 
 
 @runtime_checkable
@@ -93,6 +105,7 @@ class Index(Protocol):
 
         The cost grows with what is found, not with what is stored.
         """
+        ...
 
 
 @runtime_checkable
@@ -101,3 +114,4 @@ class AsyncIndex(Protocol):
 
     async def owned_by(self, owner: bytes) -> list[tuple[bytes, StoredRecord]]:
         """As `Index.owned_by`."""
+        ...

@@ -26,9 +26,9 @@ class AsyncLine:
     """The connections of one event loop to one server, or to the master of the moment."""
 
     def __init__(self, settings: RedisSettings) -> None:
-        self.process = os.getpid()
-        self.loop = asyncio.get_running_loop()
-        self.master = Master() if settings.form == SENTINEL else None
+        self.process: int = os.getpid()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.master: Master | None = Master() if settings.form == SENTINEL else None
         self._settings = settings
         self._idle: list[Connection] = []
         self._slots = asyncio.Semaphore(settings.pool)

@@ -51,7 +51,7 @@ class ClusterLink(Link):
                 with suppress(Disconnected, redis.TimeoutError, OSError):
                     slots = self._learn()
                     successor = slots.owner(slot)
-                if successor in {None, server}:
+                if successor is None or successor == server:
                     raise
                 server, first = successor, ()
         raise ClusterDownError("the servers send us round in circles")
@@ -105,7 +105,7 @@ class AsyncClusterLink(AsyncLink):
                 with suppress(Disconnected, redis.TimeoutError, OSError):
                     slots = await self._learn()
                     successor = slots.owner(slot)
-                if successor in {None, server}:
+                if successor is None or successor == server:
                     raise
                 server, first = successor, ()
         raise ClusterDownError("the servers send us round in circles")

@@ -48,8 +48,8 @@ class Line:
     """
 
     def __init__(self, settings: RedisSettings) -> None:
-        self.process = os.getpid()
-        self.master = Master() if settings.form == SENTINEL else None
+        self.process: int = os.getpid()
+        self.master: Master | None = Master() if settings.form == SENTINEL else None
         self._settings = settings
         self._idle: list[redis.Connection | None] = [None] * settings.pool
         self._freed = Condition()

@@ -53,7 +53,7 @@ class Script(Command):
     def __init__(self, source: str, *, operands: int) -> None:
         digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         super().__init__("EVALSHA", digest, "1", operands=operands)
-        self.whole = Command("EVAL", source, "1", operands=operands)
+        self.whole: Command = Command("EVAL", source, "1", operands=operands)
         """For a server that does not know the script yet."""
 
 

@@ -64,7 +64,7 @@ class DatabaseFile:
     """
 
     def __init__(self, path: Path, timeout: float, schema: tuple[str, ...], settings: tuple[str, ...]) -> None:
-        self.path = str(path)
+        self.path: str = str(path)
         self._timeout = timeout
         self._schema = schema
         self._settings = settings

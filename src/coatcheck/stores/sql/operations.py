@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 from weakref import WeakSet
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, Table, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -53,11 +53,11 @@ class Operations:
         dialect = engine.dialect
         if dialect.name not in KINDS:
             raise UsageError(f"there is no store in {dialect.name}; there is one in {', '.join(KINDS.values())}")
-        self.kind = KINDS[dialect.name]
-        self.table = sessions_table(table)
+        self.kind: str = KINDS[dialect.name]
+        self.table: Table = sessions_table(table)
         self.engine = engine
         timeout = timeout_of(engine)
-        self.is_ours = timeout is not None
+        self.is_ours: bool = timeout is not None
         self._dead_within = min(_DEAD_WITHIN, (timeout or 1) / 2)
         self._creates = create
         self._sweeps = sweep
