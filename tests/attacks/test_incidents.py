@@ -1,9 +1,8 @@
 """What went wrong elsewhere, replayed here. Each name says whose incident it was.
 
-Absent on purpose, since they need a store: Flask-Session's and cachelib's
-unpickling of rows, Rack::Session::Pool's and starsessions' returning rows,
-raw ids as keys of a table, ids as file names, rows for anonymous visitors,
-shared namespaces, remember-me tokens.
+Those of stores stand with the attacks that they were: test_d_store.py has the unpickling
+of rows, test_w_races.py the rows that came back, test_dump.py the raw ids as keys, and
+test_r_on_server.py ids as file names, adopted ids and rows for anonymous visitors.
 
 Absent on purpose, since they need revocation: sessions that outlive a change of
 password, and refreshes that undo a concurrent logout.

@@ -2,7 +2,7 @@
 
 Absent on purpose:
     S2's time: what is shown is that nothing is decoded. benchmarks/refusals.py has the times.
-    S6: no store, so no id that could be asked for.
+    S6: ids stand in test_r_on_server.py.
     S7: nothing is compressed, so nothing can inflate.
 """
 

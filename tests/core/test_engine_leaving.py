@@ -172,6 +172,15 @@ def test_an_unknown_id_is_read_once_where_sessions_come_from_a_store() -> None:
     assert back.before.asked() == []
 
 
+def test_the_end_under_the_id_that_it_had_is_the_end() -> None:
+    back = ToCookie()
+    back.browser.visit(look)
+    late = Request(back.site, back.old, put(late=True)).look()
+    Request(back.site, back.old, destroy).finish()
+    late.finish()
+    assert found(back.site, back.old) == {}
+
+
 # From store to store
 
 
@@ -255,3 +264,12 @@ def test_a_session_that_the_new_store_has_lost_does_not_come_back_from_the_earli
     to.before.asked()
     assert found(to.site, to.header) == {}
     assert to.before.asked() == ["read"]
+
+
+def test_a_session_that_has_gone_on_to_another_store_is_not_in_this_one() -> None:
+    to = ToStore()
+    to.browser.visit(look)
+    to.before.asked()
+    back = Site(clock=to.site.clock, earlier_store=to.before.store)
+    assert found(back, to.header) == {}
+    assert len(to.before.asked()) <= 101

@@ -64,6 +64,15 @@ def test_a_request_that_reads_between_the_two_halves_of_a_move_sees_what_was_the
     assert late.finish().seen == {}
 
 
+def test_a_request_that_reads_between_the_two_halves_of_a_move_finds_the_session(site: ServerSite) -> None:
+    browser = site.begin(cart=1)
+    after = Site(clock=site.clock, store=MemoryStore(clock=site.clock), earlier_store=site.store)
+    reader = Request(after, browser.header, look)
+    reader.step()
+    Request(after, browser.header, put(a=1)).finish()
+    assert reader.finish().seen == {"cart": 1, "a": 1}
+
+
 def test_a_chain_of_new_ids_is_followed_so_far_and_no_further(site: ServerSite) -> None:
     browser = site.begin(cart=1)
     slow = Request(site, browser.header, put(a=1)).look()
