@@ -16,7 +16,8 @@ from coatcheck import Keyring, Settings
 from coatcheck.core.codec import pack
 from coatcheck.core.engine import Engine
 from coatcheck.core.record import Record
-from coatcheck.core.token import TokenSealer, decode, encode
+from coatcheck.core.text import decode, encode
+from coatcheck.core.token import TokenSealer
 from coatcheck.drive import run
 
 NOW = 1_800_000_000
