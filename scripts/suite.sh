@@ -14,6 +14,6 @@ for version in ${PYTHONS:-$(cut -d ' ' -f 1 <<<"$interpreters")}; do
     scripts/environment.sh ".venv-$version" "${python#* }" test
     # For the option --no-skips; pytest loads it before it reads the path in pyproject.toml.
     PYTHONPATH=$PWD/tests ".venv-$version/bin/python" -m pytest -p strict_skips "${args[@]}"
-    # A browser does not care which Python serves it: the first will do.
-    args+=(--ignore=tests/browser)
+    # A browser does not care which Python serves it, nor does a server that is killed: the first will do.
+    args+=(--ignore=tests/browser --ignore=tests/faults)
 done
