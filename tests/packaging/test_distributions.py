@@ -52,10 +52,12 @@ def test_the_licence_is_named_and_enclosed(wheel: Mapping[str, bytes], metadata:
     assert b"the coatcheck contributors" in next(text for name, text in wheel.items() if name.endswith("/LICENSE"))
 
 
-def test_flask_is_needed_by_the_extra_alone(metadata: Message) -> None:
+def test_frameworks_and_stores_are_needed_by_their_extras_alone(metadata: Message) -> None:
     needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert sorted(line.partition(">")[0] for line in needed) == ["cryptography", "ormsgpack"]
-    assert metadata.get_all("Provides-Extra") == ["flask"]
+    assert sorted(metadata.get_all("Provides-Extra", [])) == [
+        *("asyncpg", "flask", "mariadb", "mariadb-async", "memcached", "mysql", "postgresql", "redis"),
+    ]
 
 
 def test_the_source_package_holds_the_tests_and_nothing_that_was_made(built: Path) -> None:
