@@ -10,12 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from coatcheck.errors import UsageError
 
-# urllib leaves line breaks out without a word, and a password read from a file often has one at its end.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x1f\x7f]*")
+# Scheme, authority, path, query and fragment, as RFC 3986, appendix B, takes them apart. urllib's own leaves line
+# breaks out without a word, where a password read from a file often has one, and refuses [::1] among several hosts.
+_URL = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#\x00-\x1f\x7f]*))?"
+    r"([^?#\x00-\x1f\x7f]*)(?:\?([^#\x00-\x1f\x7f]*))?(?:#([^\x00-\x1f\x7f]*))?"
+)
 _PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[^\[\]]+)?)\]|([^:\[\]]+))(?::([0-9]{0,5}))?")
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -40,36 +44,37 @@ class StoreURL:
 
         Raises `UsageError` for what is no URL; the message does not repeat it.
         """
-        if not isinstance(url, str) or not _URL.fullmatch(url):
+        found = _URL.fullmatch(url) if isinstance(url, str) else None
+        if not found:
             raise UsageError("a store is named by a URL, such as redis://localhost:6379/0")
         try:
-            return cls._parse(url, keywords)
+            return cls._parse(found, keywords)
         except ValueError:
             problem = "the URL of the store cannot be read; special characters in a password are percent-encoded"
             # Nothing of the URL, which may hold a password, goes along with the error.
             raise UsageError(problem) from None
 
     @classmethod
-    def _parse(cls, url: str, keywords: dict[str, Any]) -> StoreURL:
-        url.encode()
-        parts = urlsplit(url)
-        credentials, _, places = parts.netloc.rpartition("@")
+    def _parse(cls, found: re.Match[str], keywords: dict[str, Any]) -> StoreURL:
+        found[0].encode()
+        scheme, authority, path, query_string, fragment = (part or "" for part in found.groups())
+        credentials, _, places = authority.rpartition("@")
         user, _, password = credentials.partition(":")
-        if parts.fragment or (parts.netloc and "@" in parts.path + parts.query):
+        if "[" in credentials or fragment or (authority and "@" in path + query_string):
             # Then this is the rest of a password with a special character in it, and what comes before is the rest.
             raise ValueError("a password that is cut in two")
         pairs = parse_qsl(
-            parts.query, keep_blank_values=True, strict_parsing=bool(parts.query), encoding="utf-8", errors="strict"
+            query_string, keep_blank_values=True, strict_parsing=bool(query_string), encoding="utf-8", errors="strict"
         )
         query = dict(pairs)
         if len(query) < len(pairs):
             raise ValueError("an option twice")
         return cls(
-            scheme=parts.scheme.lower(),
+            scheme=scheme.lower(),
             user=_decoded(user) or None,
             password=_decoded(password) or None,
             hosts=tuple(_host(place) for place in places.split(",")) if places else (),
-            path=_decoded(parts.path),
+            path=_decoded(path),
             options={**query, **{name: value for name, value in keywords.items() if value is not None}},
         )
 
