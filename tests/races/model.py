@@ -16,7 +16,7 @@ record, by way of the ids that take each other's place, to its end. It holds tha
   under an id that had been replaced, or saves when that is some seconds ago;
 - of two requests for a new id at the same time, the second begins a session of its own:
   with what was there when the first took the place, and with its own changes on top.
-  One that comes after the first has taken the place has its own changes and nothing else;
+  One that comes after the first has taken the place has what it adds and nothing else;
 - a line ends by nothing but a request that wants to end it, and that one is answered
   when there is nothing left;
 - a response has no id but the one that came, or one that its own request has made;
@@ -147,9 +147,9 @@ class Model:
 
     def _moved(self, visit: Visit, key: bytes, before: State | None, after: State | None) -> None:
         """Looks at what became of an id."""
-        how = f"{visit.view}: {before} became {after}"
         if before == after:
             return
+        how = f"{visit.view}: {before} became {after}"
         line, own = self._lines.get(key), key in visit.drawn
         if line is None:
             assert own, f"{how}, under the id of another's making"
@@ -218,17 +218,17 @@ class Model:
 
     def _begun(self, visit: Visit, key: bytes) -> None:
         """Looks at a new session, or at a second one beside the one that took the place."""
-        bases: list[Content] = [{}]
+        self._lines[key] = line = Line(key)
+        content = self._reading.live(key)
+        right = list(visit.made_of({}, line))
         if visit.request.found and not visit.ends:
             assert visit.line is not None and visit.key is not None
             assert visit.regenerates and visit.key in self._marks, f"{visit.view} began a second session"
-            bases = bases * visit.from_replaced + [self._marks[visit.key]] * visit.from_live
             alive = self._reading.live(visit.line.key) is not None
             assert alive or visit.from_replaced, f"{visit.view} began a second session of one that had ended"
-        self._lines[key] = line = Line(key)
-        content = self._reading.live(key)
-        right = any(content in list(visit.made_of(base, line)) for base in bases)
-        assert right, f"{visit.view} began a session with {content}, made of {bases}"
+            right = list(visit.additions()) if visit.from_replaced else []
+            right += visit.made_of(self._marks[visit.key], line) if visit.from_live else ()
+        assert content in right, f"{visit.view} began a session with {content}, and what is right is {right}"
         visit.count_in(line)
 
     def _check_refreshed(self, visit: Visit) -> None:

@@ -19,9 +19,9 @@ START = {"own 0": 0, "shared": 0, "count": 0, "list": []}
 class World:
     """Two sites and their stores. Sites are made once; what is in the stores is forgotten at each beginning."""
 
-    def __init__(self, move: str) -> None:
+    def __init__(self, move: str, store: type[MemoryStore] = MemoryStore) -> None:
         self._clock = Clock(NOON)
-        self._stores = [MemoryStore(clock=self._clock), MemoryStore(clock=self._clock)]
+        self._stores = [store(clock=self._clock), MemoryStore(clock=self._clock)]
         here, elsewhere = ({"store": store} for store in self._stores)
         before, after = MOVES[move]
         places: dict[str, dict[str, Any]] = {

@@ -39,7 +39,7 @@ class Reading:
         self._origins: dict[bytes, tuple[Store, Id]] = {}
         self._sealed: dict[bytes, Content] = {}
         self._homes: dict[bytes, bytes] = {}
-        self._opened: dict[bytes, Entry] = {}
+        self._opened: dict[bytes, State] = {}
         # It seals nothing.
         self._sealer = RecordSealer(site.keyring, site.settings.audience, (NAME, EARLIER_NAME), bytes)
 
@@ -103,13 +103,8 @@ class Reading:
     def _open(self, id_: Id, stored: StoredRecord) -> State:
         content = stored.content
         if content not in self._opened:
-            self._opened[content] = self._sealer.open(id_, content, 0)[0]
-        entry = self._opened[content]
-        if entry.state == LIVE:
-            return State("live", cast(Content, unpack(entry.packed)))
-        if entry.state == REPLACED:
-            return State("replaced", cast(Content, unpack(entry.packed)), entry.successor, entry.readable_until)
-        return ENDED
+            self._opened[content] = _state_of(self._sealer.open(id_, content, 0)[0])
+        return self._opened[content]
 
     def live(self, key: bytes) -> Content | None:
         """Gives the content that an id leads to now, by way of its successors; None where it has ended."""
@@ -124,3 +119,11 @@ class Reading:
         if state is None or key is None or self.live(key) is None:
             return None
         return state.content if state.kind == "live" or now <= state.readable_until else None
+
+
+def _state_of(entry: Entry) -> State:
+    if entry.state == LIVE:
+        return State("live", cast(Content, unpack(entry.packed)))
+    if entry.state == REPLACED:
+        return State("replaced", cast(Content, unpack(entry.packed)), entry.successor, entry.readable_until)
+    return ENDED

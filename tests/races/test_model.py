@@ -2,7 +2,7 @@
 
 Each request stops before each of its operations; what goes on next, with which cookie a
 new request comes, how much time passes and which answers are lost is drawn. To look for
-more than the default 100 examples of each:
+more than the default 40 examples of each:
 
     HYPOTHESIS_MAX_EXAMPLES=10000 pytest tests/races/test_model.py
 """
@@ -20,7 +20,7 @@ from races.moves import World
 from races.steps import Fault
 from races.views import View
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "40"))
 
 VIEWS = (
     (),
@@ -93,6 +93,12 @@ class RequestsBetweenStores(Requests):
     move = "from another store"
 
 
+class RequestsUnderAnotherName(Requests):
+    """As above, where the session comes under an earlier cookie name."""
+
+    move = "from another name"
+
+
 class RequestsWithFaults(Requests):
     """As above, in one store, which fails before or after it has done what was asked."""
 
@@ -107,6 +113,10 @@ class RequestsBetweenStoresWithFaults(RequestsBetweenStores):
     faults = True
 
 
+class RequestsUnderAnotherNameWithFaults(RequestsUnderAnotherName):
+    faults = True
+
+
 def _bounded(machine: type[Requests]) -> type[TestCase]:
     case: type[TestCase] = machine.TestCase
     case.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)  # type: ignore[attr-defined]
@@ -116,6 +126,8 @@ def _bounded(machine: type[Requests]) -> type[TestCase]:
 TestRequests = _bounded(Requests)
 TestMovedRequests = _bounded(MovedRequests)
 TestRequestsBetweenStores = _bounded(RequestsBetweenStores)
+TestRequestsUnderAnotherName = _bounded(RequestsUnderAnotherName)
 TestRequestsWithFaults = _bounded(RequestsWithFaults)
 TestMovedRequestsWithFaults = _bounded(MovedRequestsWithFaults)
 TestRequestsBetweenStoresWithFaults = _bounded(RequestsBetweenStoresWithFaults)
+TestRequestsUnderAnotherNameWithFaults = _bounded(RequestsUnderAnotherNameWithFaults)

@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from races.crowd import Crowd, Threads
 from races.scenarios import WRITERS, Races, add, count, destroy, put
+from races.wrong_stores import Careless, Reviving
 
-from coatcheck.core.record import StoredRecord
 from coatcheck.stores.memory import MemoryStore
 
 
 class TestThreads(Races):
     crowd_class = Threads
-
-
-# These stores show that the races above take place: what a store gets wrong is seen.
-
-
-class Careless(MemoryStore):
-    """A store whose `replace` does not look at the version."""
-
-    def replace(self, key: bytes, record: StoredRecord, seen: object) -> bool:
-        with self._lock:
-            return self._alive(key) is not None and self._put(key, record)
-
-
-class Reviving(MemoryStore):
-    """A store whose `replace` brings back what is gone."""
-
-    def replace(self, key: bytes, record: StoredRecord, seen: object) -> bool:
-        return super().replace(key, record, seen) or self.insert(key, record)
 
 
 def visitors_of(store: MemoryStore) -> Crowd:

@@ -120,6 +120,11 @@ class Visit:
                     made[key] = value
             yield made
 
+    def additions(self) -> Iterator[Content]:
+        """Gives what the request says by itself: keys that were not there before."""
+        for before, after in self.wishes:
+            yield {key: value for key, value in after.items() if key not in before}
+
     def count_in(self, line: Line) -> None:
         """Takes note that what the request wants is in a line."""
         self.kept = True
