@@ -13,6 +13,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .process import HOST
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class Authority:
     """Signs certificates and writes them, with their keys, into a folder."""
@@ -24,6 +36,7 @@ class Authority:
         certificate = (
             _builder(self._name, self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS, critical=True)
             .sign(self._key, hashes.SHA256())
         )
         self.path = folder / f"{name}.pem"
@@ -40,6 +53,8 @@ class Authority:
                 x509.SubjectAlternativeName(names or [x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False
             )
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+            # Python 3.13 takes none without.
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         files = self._folder / f"{name}.pem", self._folder / f"{name}.key"
@@ -66,4 +81,5 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=2))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
