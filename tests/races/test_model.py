@@ -2,7 +2,7 @@
 
 Each request stops before each of its operations; what goes on next, with which cookie a
 new request comes, how much time passes and which answers are lost is drawn. To look for
-more than the default 40 examples of each:
+more than the default 60 examples of each:
 
     HYPOTHESIS_MAX_EXAMPLES=10000 pytest tests/races/test_model.py
 """
@@ -20,7 +20,7 @@ from races.moves import World
 from races.steps import Fault
 from races.views import View
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "60"))
 
 VIEWS = (
     (),
