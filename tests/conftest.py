@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
@@ -10,6 +12,12 @@ pytest_plugins = [
     "servers.memcached",
 ]
 
-# The same on a machine that is busy with other things.
-settings.register_profile("coatcheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same on a machine that is busy with other things. CI judges a change by the same examples each time;
+# everybody else looks at new ones.
+settings.register_profile(
+    "coatcheck",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("coatcheck")
