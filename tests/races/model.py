@@ -99,9 +99,13 @@ class Model:
             if fault is not Fault.NONE:
                 visit.faulted = self._faulted = True
             key = self._reading.home_of(operation.arguments[0])
-            before = self._reading.state(key)
+            before, sealed = self._reading.state(key), self._reading.sealed(key)
             visit.request.step(fault)
-            self._moved(visit, key, before, self._reading.state(key))
+            after = self._reading.state(key)
+            if before != after:
+                self._moved(visit, key, before, after)
+            elif sealed != self._reading.sealed(key) and key in self._lines:
+                self._lines[key].change(visit)
         self._look_again()
         self._check(visit)
 
@@ -147,8 +151,6 @@ class Model:
 
     def _moved(self, visit: Visit, key: bytes, before: State | None, after: State | None) -> None:
         """Looks at what became of an id."""
-        if before == after:
-            return
         how = f"{visit.view}: {before} became {after}"
         line, own = self._lines.get(key), key in visit.drawn
         if line is None:
@@ -179,8 +181,8 @@ class Model:
             assert after == before, how
             return
         assert line not in visit.counted or visit.faulted, f"{how}, a second time"
-        line.changes += 1
         visit.count_in(line)
+        line.change(visit)
 
     # The response
 

@@ -88,6 +88,12 @@ class Reading:
             return self.state_at_origin(key)
         return State("live", self._sealed[key]) if key in self._sealed else None
 
+    def sealed(self, key: bytes) -> bytes | None:
+        """Gives what the store has under an id, as it has it."""
+        store = self._stores[0]
+        stored = None if store is None else store.read(key)
+        return stored and stored.content
+
     def state_at_origin(self, key: bytes) -> State | None:
         """Gives what the record says that an id came from."""
         if key not in self._origins:

@@ -130,12 +130,14 @@ def test_two_logouts_with_an_id_that_was_replaced_leave_nothing(site: Site) -> N
 
 def test_a_logout_with_an_id_that_was_replaced_works_the_second_time(site: Site) -> None:
     header = begin(site, user="ada")
-    early = Request(site, header, destroy, again=put(sorry=True)).look()
+    logout = Request(site, header, destroy, again=put(sorry=True)).look()
     renewed = Request(site, header, regenerate).finish()
-    early.step()
-    while not early.done:
-        early.step(Fault.AFTER if early.pending and early.pending.method == "replace" else Fault.NONE)
-    assert seen(site, renewed.next_header) == {} or early.error is not None
+    logout.until("replace").step()
+    logout.until("replace").step(Fault.AFTER)
+    logout.finish()
+    assert logout.error is None
+    assert seen(site, renewed.next_header) == {}
+    assert seen(site, logout.next_header) == {"sorry": True}
 
 
 # Two new ids at once

@@ -19,13 +19,20 @@ class Line:
         key: of the id that it has now.
         ending: whether a request has begun to end it.
         ended: whether there was nothing left of it then.
-        changes: how often its content has changed.
+        changes: how often its record has been replaced.
     """
 
     def __init__(self, key: bytes) -> None:
         self.key = key
         self.ending = self.ended = False
         self.changes = 0
+
+    def change(self, visit: Visit) -> None:
+        """Takes note that a request has replaced the record."""
+        counted = visit.counted.get(self) == self.changes
+        self.changes += 1
+        if counted:
+            visit.counted[self] = self.changes
 
 
 class Visit:
