@@ -19,9 +19,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: dict[str, set[str]] = {
     module: set(below.split())
     for module, below in {
-        "engine": "committer confined events keeper keys loader moves operations session settings token",
+        "engine": "committer confined cookie events keeper keys loader moves operations session settings token",
         "loader": "codec confined cookie events moves opaque operations record records session settings text token",
-        "keeper": "codec committer cookie events merge moves opaque operations session settings token",
+        "keeper": "codec committer cookie events merge moves opaque operations record session settings token",
         "committer": "codec confined cookie events operations record session settings token",
         "moves": "codec events merge opaque operations record records",
         "records": "codec confined events keys merge opaque operations record settings",

@@ -10,12 +10,10 @@ Coatcheck(app, store="redis://localhost:6379/0")     # or on the server
 from __future__ import annotations
 
 import os
-import time
 from abc import ABCMeta
-from collections.abc import Callable, Iterable
-from inspect import iscoroutinefunction
+from collections.abc import Iterable
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 try:
     import flask
@@ -25,15 +23,11 @@ try:
 except ImportError as _error:
     raise ImportError("coatcheck.flask needs Flask: pip install 'coatcheck[flask]'") from _error
 
-from coatcheck.core.engine import Engine
-from coatcheck.core.headers import add_no_store, add_vary
-from coatcheck.core.keys import Keyring
+from coatcheck.core.headers import protection
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import OPTIONS, Settings, config_key, normalize
-from coatcheck.drive import run
 from coatcheck.errors import StoreError, UsageError
-from coatcheck.log import Watch
-from coatcheck.stores.opening import open_store
+from coatcheck.sessions import RequestSession, Sessions
 from coatcheck.stores.protocols import Store
 
 if TYPE_CHECKING:
@@ -56,16 +50,7 @@ _GETTERS = {
 }
 # Configurations that one interface remembers: an application has one, or a few
 # where a subclass chooses the cookie name by the request.
-_KEEPERS_KEPT = 16
-
-
-class _Keeper(NamedTuple):
-    """What one configuration comes to."""
-
-    engine: Engine
-    watch: Watch
-    clock: Callable[[], float]
-    stores: tuple[Store | None, ...]
+_CONFIGURATIONS_KEPT = 16
 
 
 class _StoreUnavailable(StoreError, ServiceUnavailable):
@@ -79,35 +64,39 @@ class _StoreUnavailable(StoreError, ServiceUnavailable):
         return Exception.__str__(self)
 
 
-class _FlaskSession(Session):
+class _FlaskSession(RequestSession):
     """The session of one Flask request."""
 
-    __slots__ = ("_app", "_interface", "_store_down", "environ", "keeper")
+    __slots__ = ("_app", "_configured", "_interface", "environ")
 
     def __init__(self, interface: CoatcheckSessionInterface, app: flask.Flask, environ: WSGIEnvironment) -> None:
         self._random = os.urandom
         self._data = None
-        self._closed = self._forced = self.accessed = False
+        self._closed = self._forced = self.accessed = self._failed_to_load = False
+        self._configured: Sessions | None = None
         self._interface = interface
         self._app = app
         self.environ: WSGIEnvironment = environ
-        self.keeper: _Keeper | None = None
-        self._store_down = False
+
+    @property
+    def sessions(self) -> Sessions:
+        """What the configuration came to when this session was first looked at."""
+        if self._configured is None:
+            self._configured = self._sessions = self._interface.sessions(self._app)
+            self.header = self.environ.get("HTTP_COOKIE", "")
+        return self._configured
 
     def _load(self) -> Loaded:
-        if self.keeper is None:
-            self.keeper = self._interface.keeper(self._app)
-        keeper = self.keeper
-        now = keeper.clock()
-        if self._store_down:
-            # The application knows. Its error page may look too, as layouts do, and must not wait and fail again.
-            return Loaded({}, None, False, (), int(now), down=True)
         try:
-            return run(keeper.engine.load(self.environ.get("HTTP_COOKIE", ""), now=now), keeper.stores)
+            self.sessions  # noqa: B018
+            return super()._load()
         except StoreError as error:
-            self._store_down = True
-            keeper.watch.store_down(error)
             raise _StoreUnavailable(error) from None
+
+    def finish(self) -> None:
+        """Keeps what the body of the response has changed."""
+        if self._data is not None:
+            self.save()
 
 
 class CoatcheckSessionInterface(SessionInterface):
@@ -118,7 +107,7 @@ class CoatcheckSessionInterface(SessionInterface):
 
     def __init__(self) -> None:
         self.options: dict[str, Any] = {}
-        self._keepers: list[tuple[tuple[object, ...], _Keeper]] = []
+        self._configured: list[tuple[tuple[object, ...], Sessions]] = []
         self._warned: set[str] = set()
         self._stores: dict[str, Store] = {}
         self._overridden = [
@@ -134,7 +123,7 @@ class CoatcheckSessionInterface(SessionInterface):
         session = _FlaskSession(self, app, request.environ)
         if self._overridden:
             # A subclass may look at the request, which is gone when a test's transaction looks at the session.
-            session.keeper = self.keeper(app)
+            session.sessions  # noqa: B018
         return session
 
     def save_session(self, app: flask.Flask, session: _FlaskSession, response: flask.Response) -> None:  # type: ignore[override]
@@ -143,13 +132,16 @@ class CoatcheckSessionInterface(SessionInterface):
         Where the store fails, what the application answers to a `StoreError` takes the
         place of the response: it would have confirmed what is not kept.
         """
-        keeper = session.keeper or self.keeper(app)
-        https = session.environ["wsgi.url_scheme"] == "https"
-        now = keeper.clock()
+        environ = session.environ
+        streamed = response.is_streamed and "Content-Length" not in response.headers
         try:
-            vary, cookies, insecure = run(keeper.engine.commit(session, now=now, https=https), keeper.stores)
+            vary, cookies, _ = session.sessions.commit(
+                session,
+                https=environ["wsgi.url_scheme"] == "https",
+                host=environ.get("HTTP_HOST", ""),
+                streamed=streamed,
+            )
         except StoreError as error:
-            keeper.watch.store_down(error)
             if not _is_current(session):
                 # A transaction of a test has no response that anybody sees.
                 raise
@@ -159,20 +151,20 @@ class CoatcheckSessionInterface(SessionInterface):
             _protect(response.headers, no_store=bool(cookies))
         for cookie in cookies:
             response.headers.add("Set-Cookie", cookie)
-        if insecure:
-            keeper.watch.insecure(session.environ.get("HTTP_HOST", ""))
+        if streamed or (session.accessed and session.sessions.on_server):
+            response.call_on_close(session.finish)
 
     def check(self, app: flask.Flask) -> None:
         """Raises `UsageError` if the configuration, as far as it is there, cannot be right."""
         if app.config["SECRET_KEY"] or "secret_key" in self.options:
-            self.keeper(app)
+            self.sessions(app)
             return
         try:
-            self._read(app)
+            Settings.read(self._read(app))
         except UsageError as error:
             raise error.with_traceback(None) from None
 
-    def keeper(self, app: flask.Flask) -> _Keeper:
+    def sessions(self, app: flask.Flask) -> Sessions:
         """Gives what the configuration comes to now. It is built anew only when something in it has changed."""
         config = app.config
         try:
@@ -191,59 +183,32 @@ class CoatcheckSessionInterface(SessionInterface):
                 *_members(seen[2]),
                 *[getattr(self, name)(app) for name in self._overridden],
             )
-        for known, keeper in self._keepers:
+        for known, sessions in self._configured:
             if known == seen:
-                return keeper
+                return sessions
         try:
-            keeper = self._build(app)
+            sessions = self._build(app)
         except (UsageError, ImportError) as error:
             # An error reporter shows the variables of the frames, and these hold keys.
             del config, seen
-            self._keepers = []
+            self._configured = []
             raise error.with_traceback(None) from None
-        self._keepers = [(seen, keeper), *self._keepers[: _KEEPERS_KEPT - 1]]
-        return keeper
+        self._configured = [(seen, sessions), *self._configured[: _CONFIGURATIONS_KEPT - 1]]
+        return sessions
 
-    def _build(self, app: flask.Flask) -> _Keeper:
-        settings, others = self._read(app)
-        watch = Watch(others.get("on_event"), self._warned)
-        keyring = Keyring(
-            others["secret_key"],
-            others.get("secret_key_fallbacks", ()),
-            allow_weak=settings.allow_weak_key or app.debug or app.testing,
-        )
-        for weakness in keyring.weaknesses:
-            watch.weak_key(weakness)
-        clock = others.get("clock", time.time)
-        stores = tuple(self._open_store(others.get(option), option) for option in ("store", "earlier_store"))
-        if stores[0] is not None and stores[0] is stores[1]:
-            raise UsageError("store and earlier_store are the same")
-        if app.config.get("SESSION_TYPE") and stores[0] is None:
-            watch.session_type()
-        store, earlier_store = (opened is not None for opened in stores)
-        engine = Engine(settings, keyring, random=os.urandom, emit=watch, store=store, earlier_store=earlier_store)
-        return _Keeper(engine, watch, clock, stores)
+    def _build(self, app: flask.Flask) -> Sessions:
+        options = self._read(app)
+        sessions = Sessions(options, debug=app.debug or app.testing, warned=self._warned, opened=self._stores)
+        if app.config.get("SESSION_TYPE") and sessions.stores[0] is None:
+            sessions.watch.session_type()
+        return sessions
 
-    def _open_store(self, store: Any, option: str) -> Store | None:
-        if isinstance(store, str):
-            # Another configuration of the same application may name it too: the connections are shared.
-            return self._stores.get(store) or self._stores.setdefault(store, open_store(store))
-        if store is None:
-            return None
-        if isinstance(store, type) or not isinstance(store, Store):
-            raise UsageError(f"{option} must be a URL, or an object with the methods of coatcheck.stores.Store")
-        if iscoroutinefunction(store.read):
-            raise UsageError(f"{option} is a store for asyncio, and Flask needs a sync one")
-        return store
-
-    def _read(self, app: flask.Flask) -> tuple[Settings, dict[str, Any]]:
-        """Gives the policy, and the options that are no part of it."""
+    def _read(self, app: flask.Flask) -> dict[str, Any]:
         options: dict[str, Any] = {option: app.config.get(config_key(option)) for option in OPTIONS}
         options |= {option: getattr(self, getter)(app) for option, getter in _GETTERS.items()}
         # Flask's default says False where nobody has said anything. A keyword means what it says.
         options["cookie_secure"] = options["cookie_secure"] or None
-        options |= self.options
-        return Settings.read({option: value for option, value in options.items() if value is not None})
+        return {**options, **self.options}
 
 
 class Coatcheck:
@@ -300,26 +265,8 @@ def _answer_in_place(app: flask.Flask, error: StoreError, response: flask.Respon
 
 def _protect(headers: Headers, *, no_store: bool) -> None:
     """Tells caches that the response depends on the session, and that they must not store it."""
-    vary: list[str] = []
-    control: list[str] = []
-    # One walk: each of Werkzeug's look-ups is another, and asking and setting takes twice as long.
-    for name, value in headers:
-        if len(name) == 4 and name.lower() == "vary":
-            vary.append(value)
-        elif len(name) == 13 and name.lower() == "cache-control":
-            control.append(value)
-    _put(headers, "Vary", vary, add_vary(vary))
-    if no_store:
-        _put(headers, "Cache-Control", control, add_no_store(control))
-
-
-def _put(headers: Headers, name: str, present: list[str], value: str | None) -> None:
-    if value is None:
-        return
-    if present:
+    for name, value in protection(headers, no_store=no_store).items():
         headers[name] = value
-    else:
-        headers.add(name, value)
 
 
 def _members(value: object) -> Iterable[object]:

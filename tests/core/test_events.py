@@ -41,6 +41,7 @@ def test_the_reasons_are_these_words() -> None:
         "ambiguous",
         "unknown_id",
         "ended",
+        "late",
         "store_down",
     ]
 

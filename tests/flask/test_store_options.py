@@ -77,7 +77,9 @@ def test_an_object_that_is_no_store_is_refused(app: Flask, store: object) -> Non
 
 
 def test_a_store_for_asyncio_is_refused(app: Flask) -> None:
-    assert refusal(app, open_async_store("memory:")) == "store is a store for asyncio, and Flask needs a sync one"
+    assert (
+        refusal(app, open_async_store("memory:")) == "store is a store for asyncio, and this framework needs a sync one"
+    )
 
 
 def test_an_earlier_store_is_held_to_the_same(app: Flask) -> None:

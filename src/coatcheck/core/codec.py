@@ -44,6 +44,8 @@ _BY_NUMBER = {extension.number: extension for extension in EXTENSIONS}
 
 # The deepest nesting that ormsgpack writes; the walk below keeps the same bound.
 _DEPTH = 254
+EMPTY = b"\x80"
+"""The encoding of an empty dict."""
 # Extensions within extensions call back and forth between C and Python, which a thread with
 # a small stack survives this often.
 _EXTENSION_DEPTH = 32

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
-from coatcheck.core.codec import sizes
+from coatcheck.core.codec import EMPTY, sizes
 from coatcheck.core.confined import Confined
 from coatcheck.core.cookie import LIMIT_BYTES, CookieWriter
 from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.operations import Steps
 from coatcheck.core.record import Record
-from coatcheck.core.session import Loaded, Session
+from coatcheck.core.session import TOO_LATE, Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer
-from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError
+from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError, UsageError
 
 _REFRESHES_PER_LIFETIME = 100
 _LONGEST_REFRESH = 3600
@@ -83,6 +83,18 @@ class Committer(Confined):
             error.__context__ = None
             raise error.with_traceback(None) from None
 
+    def keep(self, session: Session, now: float) -> Steps[bool]:  # noqa: ARG002  # a store needs it
+        yield from ()
+        if session._data is not None and not session._loaded.down:
+            before = session._packed
+            session._pack()
+            if session._packed != before:
+                # Something deep inside was changed: a method of the dict would have raised already.
+                session._packed = before
+                self._emit(Event(Kind.DROPPED, Reason.LATE))
+                raise UsageError(TOO_LATE)
+        return True
+
     def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
         yield from ()
         return self._seal(session, now, https)
@@ -106,6 +118,7 @@ class Committer(Confined):
     def _seal(self, session: Session, now: int, https: bool) -> Decision | None:
         loaded = session._loaded
         if not session._data:
+            session._packed = EMPTY
             if loaded.present and (session._mutated or session._forced):
                 return self._delete(loaded, https)
             return None

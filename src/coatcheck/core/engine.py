@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from coatcheck.core.committer import Committer, Decision
 from coatcheck.core.confined import Confined
+from coatcheck.core.cookie import find_values
 from coatcheck.core.events import Event
 from coatcheck.core.keeper import Keeper
 from coatcheck.core.keys import Keyring
@@ -45,6 +46,7 @@ class Engine(Confined):
         earlier_store: bool = False,
     ) -> None:
         names = (settings.cookie_name, *settings.earlier_cookie_names)
+        self._asks_for = names if store or earlier_store else ()
         sealers = {name: TokenSealer(keyring, settings.audience, name, random) for name in names}
         if store or earlier_store:
             records = Moves(settings, keyring, random, store=store, earlier_store=earlier_store)
@@ -68,3 +70,15 @@ class Engine(Confined):
         then stays as it was, and a second try with the same content says nothing more.
         """
         return self._committer.commit(session, now, https)
+
+    def keep(self, session: Session, *, now: float) -> Steps[bool]:
+        """Keeps what was changed after the response had begun. Gives False if the session has been ended meanwhile.
+
+        The session then goes on with what others have kept too, and can be kept again. Raises
+        `UsageError` where there is no store, or the browser has no id of this session.
+        """
+        return self._committer.keep(session, now)
+
+    def asks(self, header: str) -> bool:
+        """Says whether a store may be asked to load what this `Cookie` header brings."""
+        return any(find_values(header, name) for name in self._asks_for)

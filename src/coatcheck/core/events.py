@@ -51,6 +51,8 @@ class Reason(StrEnum):
     """No store has such a session: it has expired, or was never made here."""
     ENDED = "ended"
     """The session was destroyed, or its id was replaced."""
+    LATE = "late"
+    """The headers of the response were gone, and the browser could not be told."""
     STORE_DOWN = "store_down"
     """The store could not be asked, and the settings have the request go on without a session."""
 

@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+
+
+def protection(present: Iterable[tuple[str, str]], *, no_store: bool) -> dict[str, str]:
+    """Gives the headers that are to take the place of those of their names, for a response that has these.
+
+    Args:
+        no_store: whether the response sets our cookie.
+    """
+    vary: list[str] = []
+    control: list[str] = []
+    # One walk: frameworks look each name up by another.
+    for name, value in present:
+        if len(name) == 4 and name.lower() == "vary":
+            vary.append(value)
+        elif len(name) == 13 and name.lower() == "cache-control":
+            control.append(value)
+    changes = {"Vary": add_vary(vary), "Cache-Control": add_no_store(control) if no_store else None}
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def put(headers: list[tuple[str, str]], cookies: Collection[str]) -> None:
+    """Puts into a list of headers what a response says that depends on the session and sets these cookies."""
+    changes = protection(headers, no_store=bool(cookies))
+    if changes:
+        replaced = {name.lower() for name in changes}
+        headers[:] = [header for header in headers if header[0].lower() not in replaced]
+        headers.extend(changes.items())
+    headers.extend([("Set-Cookie", cookie) for cookie in cookies])
 
 
 def add_vary(present: Collection[str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from coatcheck.core.codec import pack, sizes, unpack
+from coatcheck.core.codec import EMPTY, pack, sizes, unpack
 from coatcheck.core.committer import Committer, Decision
 from coatcheck.core.cookie import LIMIT_BYTES
 from coatcheck.core.events import Event, Kind, Reason
@@ -13,6 +13,7 @@ from coatcheck.core.merge import Draft, additions
 from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import NOBODY, REPLACED, Id, Kept, make_id, write_token
 from coatcheck.core.operations import Steps
+from coatcheck.core.record import Record
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer, token_chars
@@ -41,6 +42,7 @@ class Keeper(Committer):
         empty = not session._data
         ended = session._ended or (empty and session._cleared)
         if ended:
+            session._kept_as = None
             yield from self._end(loaded, now)
         record = None if ended else loaded.record
         # A session that was emptied key by key goes on: another request may be filling it.
@@ -58,6 +60,43 @@ class Keeper(Committer):
             if kind is Kind.REFRESHED:
                 return (yield from self._touch(session, kept, now, https))
         return (yield from self._save(session, kind, now, https))
+
+    def keep(self, session: Session, now: float) -> Steps[bool]:
+        where = session._kept_as
+        if where is None or session._data is None:
+            return (yield from super().keep(session, now))
+        if session._ended_late or (session._cleared and not session._data):
+            yield from self._records.end_at(where, int(now))
+            self._emit(Event(Kind.DESTROYED, handle=where.key.hex()))
+            session._kept_as, session._packed = None, EMPTY
+            # What was set afterwards would be a new session.
+            return (yield from super().keep(session, now))
+        before = session._packed
+        session._pack()
+        packed, session._packed = session._packed, before
+        return packed == before or (yield from self._keep_at(session, where, before, packed, int(now)))
+
+    def _keep_at(self, session: Session, where: Id, before: bytes, packed: bytes, now: int) -> Steps[bool]:
+        earlier, record = session._draft, session._loaded.record
+        created_at = earlier.created_at if earlier is not None else record.created_at if record is not None else now
+        base = Record(where.key, created_at, now, before)
+        draft = self._records.draft(base, session._content(), packed, now)
+        draft.before = earlier
+        try:
+            found = yield from self._records.save_on_top(where, draft, now)
+        finally:
+            session._draft = draft
+        if found is None:
+            session._kept_as, session._packed = None, EMPTY
+            session._content().clear()
+            self._emit(Event(Kind.DROPPED, Reason.ENDED, where.key.hex()))
+            return False
+        session._packed = packed
+        self._emit(Event(Kind.CHANGED if draft.packed == packed else Kind.MERGED, handle=where.key.hex()))
+        if found.key == where.key and draft.packed != packed:
+            # What others have kept is seen from now on. Whoever had the id before it was replaced sees nothing of it.
+            session._follow(draft.packed)
+        return True
 
     def _may_go_on(self, kept: Kept, kind: Kind) -> bool:
         """Says whether a request that read the session under a replaced id has something to keep all the same."""
@@ -95,6 +134,7 @@ class Keeper(Committer):
             where = yield from self._place(loaded, kind, id_, draft, now)
         finally:
             session._draft = draft
+        session._kept_as = where
         if where is None:
             return self._drop(loaded)
         self._emit(Event(kind if draft.packed == packed else Kind.MERGED, handle=where.key.hex()))

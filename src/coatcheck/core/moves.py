@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from coatcheck.core import codec
+from coatcheck.core.codec import EMPTY, unpack
 from coatcheck.core.events import Reason, Rejected
 from coatcheck.core.merge import Draft
 from coatcheck.core.opaque import LIVE, NOBODY, REPLACED, Entry, Id, Kept, make_id
 from coatcheck.core.operations import STORE, Operation, Steps, delete, insert, read, replace
 from coatcheck.core.record import StoredRecord
-from coatcheck.core.records import EMPTY, TRIES, Records
+from coatcheck.core.records import TRIES, Records
 from coatcheck.errors import StoreError
 
 # How long the content under an id that was replaced can be read, in seconds.
@@ -38,7 +38,7 @@ class Moves(Records):
             if again is not None and again.entry.successor == id_.secret:
                 # Others may have followed to the new id already.
                 at_new = yield from self._find_again(id_, now, STORE)
-                return None if at_new is None else (yield from self._save_again(at_new, draft, now))
+                return None if at_new is None else (yield from self.save_on_top(at_new.id, draft, now, at_new.place))
             yield from self._overwrite(id_, draft, now)
         for _ in range(TRIES):
             lost: StoreError | None = None
@@ -130,7 +130,7 @@ class Moves(Records):
         return (yield from self.rename(at_home, id_, draft, now))
 
     def _copy(self, entry: Entry, base: Entry | None = None) -> Draft:
-        content: Any = codec.unpack(entry.packed)
+        content: Any = unpack(entry.packed)
         return Draft((base or entry).packed, content, entry.packed, entry.created_at, self._rules)
 
     def _leave_behind(self, kept: Kept, home: Id, now: int) -> Steps[bool]:

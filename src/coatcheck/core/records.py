@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from coatcheck.core import codec
+from coatcheck.core.codec import EMPTY
 from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason, Rejected
 from coatcheck.core.keys import Keyring
@@ -40,7 +40,6 @@ TRIES = 200
 _HOPS = 100
 # How far ahead another server's clock may be, in seconds.
 SKEW = 60
-EMPTY = codec.pack({})
 
 
 class Records(Confined):
@@ -154,28 +153,29 @@ class Records(Confined):
         if (yield insert(STORE, id_.key, record)):
             return id_
         kept = yield from self._find_again(id_, now)
-        return None if kept is None else (yield from self._save_again(kept, draft, now))
+        return None if kept is None else (yield from self.save_on_top(kept.id, draft, now, kept.place))
 
     def save(self, kept: Kept, draft: Draft, now: int) -> Steps[Id | None]:
         """Keeps a change. Gives the id under which it is kept now, which may be a successor's; None if it is gone."""
         if (yield self._replace(kept, draft, now)):
             return kept.id
-        return (yield from self._save_again(kept, draft, now))
+        return (yield from self.save_on_top(kept.id, draft, now, kept.place))
 
-    def _save_again(self, kept: Kept, draft: Draft, now: int) -> Steps[Id | None]:
+    def save_on_top(self, id_: Id, draft: Draft, now: int, place: int = STORE) -> Steps[Id | None]:
+        """As `save`, where it is not known, or no longer true, what is kept there."""
         for _ in range(TRIES):
-            again = yield from self._find_again(kept.id, now, kept.place)
+            again = yield from self._find_again(id_, now, place)
             if again is not None and again.entry.state == REPLACED and not 0 < again.entry.readable_until < now:
                 again = yield from self._follow(again, now)
             if again is None or again.entry.state == REPLACED:
                 return None
-            kept = again
-            if kept.content == draft.sent:
+            id_, place = again.id, again.place
+            if again.content == draft.sent:
                 # It was kept, and the answer to that was lost. A rule that adds would add twice.
-                return kept.id
-            draft.merge(kept.entry.packed, kept.content)
-            if draft.packed == kept.entry.packed or (yield self._replace(kept, draft, now)):
-                return kept.id
+                return id_
+            draft.merge(again.entry.packed, again.content)
+            if draft.packed == again.entry.packed or (yield self._replace(again, draft, now)):
+                return id_
         raise StoreError(f"the session was changed by others {TRIES} times while this request tried to keep it")
 
     def refresh(self, kept: Kept, now: int) -> Steps[bool]:
@@ -211,13 +211,17 @@ class Records(Confined):
             kept = again
         yield delete(kept.place, kept.id.key)
 
+    def end_at(self, id_: Id, now: int) -> Steps[None]:
+        """Ends the session that is kept under an id now, if there is one."""
+        kept = yield from self._find_again(id_, now, STORE)
+        if kept is not None:
+            yield from self.end(kept, now)
+
     def end_at_home(self, home: Id, now: int) -> Steps[None]:
         """Ends a session from elsewhere, whether or not another request has brought it home: nobody can any more."""
         entry = Entry(ENDED, now, self._last_use(now), EMPTY)
         if not (yield insert(STORE, home.key, self._store(home, entry, now))):
-            kept = yield from self._find_again(home, now, STORE)
-            if kept is not None:
-                yield from self.end(kept, now)
+            yield from self.end_at(home, now)
 
     # What is written
 

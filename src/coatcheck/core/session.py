@@ -10,11 +10,16 @@ from typing import Any, NamedTuple, Self
 from coatcheck.core import codec
 from coatcheck.core.confined import Confined
 from coatcheck.core.merge import Draft
-from coatcheck.core.opaque import SECRET_BYTES, Id, Kept, record_key
+from coatcheck.core.opaque import LIVE, SECRET_BYTES, Id, Kept, record_key
 from coatcheck.core.record import ID_BYTES, Record
 from coatcheck.errors import Unserializable, UsageError
 
 _ABSENT = object()
+TOO_LATE = (
+    "the headers of this response are gone, and a change of the session cannot reach the browser"
+    " any more: change it before the response is returned, not while its body is streamed. Only a"
+    " session that is kept in a store, and that the browser has already, can be changed later"
+)
 
 
 class Loaded(NamedTuple):
@@ -58,9 +63,11 @@ class Session(Confined, MutableMapping[str, Any]):
         "_data",
         "_draft",
         "_ended",
+        "_ended_late",
         "_failed",
         "_forced",
         "_id",
+        "_kept_as",
         "_loaded",
         "_mutated",
         "_packed",
@@ -81,8 +88,10 @@ class Session(Confined, MutableMapping[str, Any]):
     _cleared: bool
     _mutated: bool
     _ended: bool
+    _ended_late: bool
     _failed: bool
     _packed: bytes
+    _kept_as: Id | None
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
         self._random = random
@@ -98,15 +107,28 @@ class Session(Confined, MutableMapping[str, Any]):
             return "<Session, not looked at>"
         return f"<Session with {len(self._data)} keys>"
 
+    @property
+    def _permanent_by_default(self) -> bool:
+        """Whether a session is permanent that the application has said nothing of."""
+        return False
+
     # Reading
 
     def _open(self) -> dict[str, Any]:
         self.accessed = True
         self._loaded = loaded = self._load()
-        self._mutated = self._ended = self._failed = self._renewed = self._cleared = False
+        self._mutated = self._ended = self._ended_late = self._failed = self._renewed = self._cleared = False
         self._id = None
         self._secret = b""
         self._draft = None
+        self._packed = codec.EMPTY if loaded.record is None else loaded.record.packed
+        kept = loaded.kept
+        # Where a change is kept that comes when the headers are gone: under an id that the browser has.
+        self._kept_as = (
+            kept.id
+            if kept is not None and loaded.on_server and loaded.home is None and kept.entry.state == LIVE
+            else None
+        )
         self._data = content = loaded.content
         return content
 
@@ -171,12 +193,10 @@ class Session(Confined, MutableMapping[str, Any]):
 
     def _change(self) -> dict[str, Any]:
         """Gives the content to a method that changes it."""
-        if self._closed:
-            raise UsageError(
-                "the headers of this response are gone, and a change of the session cannot reach the browser"
-                " any more: change it before the response is returned, not while its body is streamed"
-            )
         content = self._content()
+        if self._closed and self._kept_as is None:
+            del content
+            raise UsageError(TOO_LATE)
         self._failed = False
         self._mutated = True
         return content
@@ -228,8 +248,11 @@ class Session(Confined, MutableMapping[str, Any]):
 
     @property
     def permanent(self) -> bool:
-        """Whether the cookie outlives the browser. It is the key `_permanent` of the dict, as in Flask."""
-        return bool(self.get("_permanent", False))
+        """Whether the cookie outlives the browser. It is the key `_permanent` of the dict, as in Flask.
+
+        Where the application has said neither, the setting `permanent` counts.
+        """
+        return bool(self._content().get("_permanent", self._permanent_by_default))
 
     @permanent.setter
     def permanent(self, value: bool) -> None:
@@ -291,6 +314,8 @@ class Session(Confined, MutableMapping[str, Any]):
         valid until it expires: without a store there is nowhere to remember that it should not.
         """
         self._change()
+        if self._closed:
+            raise UsageError(TOO_LATE)
         self._id = self._draw()
         self._renewed = self._forced = True
 
@@ -302,6 +327,7 @@ class Session(Confined, MutableMapping[str, Any]):
         """
         self._change().clear()
         self._ended = True
+        self._ended_late = self._closed
         self._renewed = False
         self._id = None
         self._secret = b""
@@ -313,6 +339,17 @@ class Session(Confined, MutableMapping[str, Any]):
         self._closed = False
         # Asking a framework for the session may count as a look; only a load is one.
         self.accessed = self._data is not None
+
+    def _follow(self, packed: bytes) -> None:
+        """Takes over what others have kept. A value that is the same stays the object that the application may hold."""
+        theirs: Any = codec.unpack(packed)
+        data = self._content()
+        for key in [key for key in data if key not in theirs]:
+            del data[key]
+        for key, value in theirs.items():
+            if key not in data or codec.pack(data[key]) != codec.pack(value):
+                data[key] = value
+        self._packed = packed
 
     def _pack(self) -> None:
         try:

@@ -22,6 +22,10 @@ _ATTRIBUTE_BYTES = 1024
 SECURE_PREFIXES = ("__host-", "__secure-", "__http-")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH = re.compile(r"/[^\x00-\x1f\x7f-\U0010ffff;,]*")
+_SWITCHES = (
+    *("cookie_httponly", "cookie_partitioned", "permanent", "refresh_each_request", "allow_weak_key"),
+    "move_cookies",
+)
 _DOMAIN = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?(\.[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?)*")
 
 
@@ -40,6 +44,8 @@ class Settings:
         cookie_secure: True, False, or None for Secure exactly when the request came by https.
         cookie_samesite: "Lax", "Strict", "None", or False to leave the attribute out. None means "Lax".
         cookie_partitioned: a jar of its own for each embedding site (CHIPS).
+        permanent: whether a session outlives the browser that the application has not said it of
+            (`session.permanent`).
         permanent_lifetime: how long a session lives unseen, enforced by the
             server for permanent and browser sessions alike (ASVS 7.3.1).
         refresh_each_request: whether being looked at makes a session live longer.
@@ -66,6 +72,7 @@ class Settings:
     cookie_secure: bool | None = None
     cookie_samesite: SameSite | None = "Lax"
     cookie_partitioned: bool = False
+    permanent: bool = False
     permanent_lifetime: timedelta = timedelta(days=31)
     refresh_each_request: bool = True
     refresh_interval: timedelta | None = None
@@ -87,7 +94,7 @@ class Settings:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        for name in ("cookie_httponly", "cookie_partitioned", "refresh_each_request", "allow_weak_key", "move_cookies"):
+        for name in _SWITCHES:
             if not isinstance(getattr(self, name), bool):
                 raise UsageError(f"{name} must be True or False")
         if self.cookie_secure is not None and not isinstance(self.cookie_secure, bool):

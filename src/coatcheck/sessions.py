@@ -1,0 +1,162 @@
+"""What every integration does: open a session for a request, commit it to the response, keep what comes later.
+
+An integration translates: a raw `Cookie` header in, headers out. For asyncio, the same stands in `async_sessions`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
+from typing import Any
+
+from coatcheck.core.confined import Confined
+from coatcheck.core.engine import Decision, Engine
+from coatcheck.core.keys import Keyring
+from coatcheck.core.session import Loaded, Session
+from coatcheck.core.settings import Settings
+from coatcheck.drive import run
+from coatcheck.errors import StoreError, UsageError
+from coatcheck.log import Watch
+from coatcheck.stores.opening import open_store
+from coatcheck.stores.protocols import Store
+
+UNAVAILABLE = "Service Unavailable\n"
+"""What a visitor is told with status 503 where the store fails, and no more."""
+
+
+class Sessions(Confined):
+    """The sessions of one application under one configuration, for a sync program.
+
+    Args:
+        options: those of `Settings`, and `secret_key`, `secret_key_fallbacks`, `store`, `earlier_store`, `clock`
+            and `on_event`.
+        debug: whether a weak secret key is taken with a warning.
+        warned: what the log has been told already.
+        opened: by URL, stores that are open already. What is opened here is added.
+
+    Raises `UsageError` for what cannot be right.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        *,
+        debug: bool = False,
+        warned: set[str] | None = None,
+        opened: dict[str, Any] | None = None,
+    ) -> None:
+        settings, others = Settings.read(options)
+        if "secret_key" not in others:
+            raise UsageError("a secret_key is required: python -c 'import secrets; print(secrets.token_hex(32))'")
+        self.watch = Watch(others.get("on_event"), set() if warned is None else warned)
+        allow_weak = settings.allow_weak_key or debug
+        keyring = Keyring(others["secret_key"], others.get("secret_key_fallbacks", ()), allow_weak=allow_weak)
+        for weakness in keyring.weaknesses:
+            self.watch.weak_key(weakness)
+        self.clock: Callable[[], float] = others.get("clock", time.time)
+        self.settings = settings
+        self.permanent: bool = settings.permanent
+        self.opened: dict[str, Any] = {} if opened is None else opened
+        self.stores = tuple(self._store(others.get(option), option) for option in ("store", "earlier_store"))
+        if self.stores[0] is not None and self.stores[0] is self.stores[1]:
+            raise UsageError("store and earlier_store are the same")
+        store, earlier_store = (opened is not None for opened in self.stores)
+        self.engine = Engine(
+            settings, keyring, random=os.urandom, emit=self.watch, store=store, earlier_store=earlier_store
+        )
+        self.on_server: bool = store or earlier_store
+        """Whether there is a store that a request may ask."""
+
+    def _store(self, store: Any, option: str) -> Any:
+        if isinstance(store, str):
+            return self.opened.get(store) or self.opened.setdefault(store, self._open(store))
+        if store is None:
+            return None
+        if isinstance(store, type) or not isinstance(store, Store):
+            raise UsageError(f"{option} must be a URL, or an object with the methods of coatcheck.stores.Store")
+        return self._take(store, option)
+
+    def _open(self, url: str) -> Any:
+        return open_store(url)
+
+    def _take(self, store: Any, option: str) -> Any:
+        if iscoroutinefunction(store.read):
+            raise UsageError(f"{option} is a store for asyncio, and this framework needs a sync one")
+        return store
+
+    def read(self, session: RequestSession) -> Loaded:
+        """Gives what the request brought. Raises `StoreError`."""
+        return run(self.engine.load(session.header, now=self.clock()), self.stores)
+
+    def commit(self, session: Session, *, https: bool, host: str = "", streamed: bool = False) -> Decision:
+        """Gives what the response must say. Raises `SessionTooLarge`, `Unserializable`, `StoreError`.
+
+        Args:
+            host: the `Host` header, to warn where a session leaves in the clear.
+            streamed: whether the response has no length, so that its body may look at the session yet.
+        """
+        try:
+            decision = run(self.engine.commit(session, now=self.clock(), https=https), self.stores)
+        except StoreError as error:
+            self.watch.store_down(error)
+            raise
+        return self._judged(decision, host, streamed=streamed)
+
+    def _judged(self, decision: Decision, host: str, *, streamed: bool) -> Decision:
+        if decision.insecure:
+            self.watch.insecure(host)
+        return decision._replace(vary=True) if streamed and not decision.vary else decision
+
+    def keep(self, session: Session) -> bool:
+        """Keeps what was changed after the response had begun; False if the session has been ended meanwhile.
+
+        Raises `UsageError` where it cannot be kept, and `StoreError`.
+        """
+        try:
+            return run(self.engine.keep(session, now=self.clock()), self.stores)
+        except StoreError as error:
+            self.watch.store_down(error)
+            raise
+
+
+class RequestSession(Session):
+    """The session of one request."""
+
+    __slots__ = ("_failed_to_load", "_sessions", "header")
+
+    def __init__(self, sessions: Sessions, header: str) -> None:
+        # Not by way of the base class: every request makes one.
+        self._random = os.urandom
+        self._data = None
+        self._closed = self._forced = self.accessed = self._failed_to_load = False
+        self._sessions = sessions
+        self.header: str = header
+        """The raw `Cookie` header, several joined by a semicolon."""
+
+    @property
+    def _permanent_by_default(self) -> bool:
+        return self._sessions.permanent
+
+    def _load(self) -> Loaded:
+        if self._failed_to_load:
+            # The application knows. Its error page may look too, as layouts do, and must not wait and fail again.
+            return Loaded({}, None, False, (), int(self._sessions.clock()), down=True)
+        try:
+            return self._read()
+        except StoreError as error:
+            self._failed_to_load = True
+            self._sessions.watch.store_down(error)
+            raise
+
+    def _read(self) -> Loaded:
+        return self._sessions.read(self)
+
+    def save(self) -> bool:
+        """Keeps now what has been changed since the response began, as in a long stream; the end of it does so too.
+
+        Gives False if the session has been ended meanwhile: it is empty then. Raises
+        `UsageError` where there is no store, `StoreError` if that fails.
+        """
+        return self._sessions.keep(self)
