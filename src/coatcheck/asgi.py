@@ -8,12 +8,13 @@ app.add_middleware(SessionMiddleware, secret_key=..., store="redis://localhost:6
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
-from coatcheck.core.headers import put
+from coatcheck.core.headers import protection, put
 from coatcheck.core.session import Session
 from coatcheck.errors import StoreError, UsageError
 from coatcheck.sessions import UNAVAILABLE
@@ -87,7 +88,7 @@ class SessionMiddleware:
             await self.app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
         sessions = self.sessions
-        scope["session"] = session = AsyncSession(sessions, cookie_header(scope["headers"]))
+        scope["session"] = session = _ScopeSession(sessions, scope["headers"])
         if sessions.on_server:
             await session.load()
         response = _Response(sessions, session, scope, send)
@@ -97,8 +98,8 @@ class SessionMiddleware:
             if response.begun or kind != "http":
                 raise
             await response.refuse()
-        if session.accessed and response.begun:
-            await response.keep()
+        if response.begun and not session.settled():
+            await session.save()
 
     def _closing(self, send: Send) -> Send:
         async def closing(message: Message) -> None:
@@ -109,22 +110,42 @@ class SessionMiddleware:
         return closing
 
 
-def cookie_header(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Gives the `Cookie` header of a scope; HTTP/2 may send it in several parts (RFC 9113, section 8.2.3)."""
-    found = [value for name, value in headers if name == b"cookie"]
+class _ScopeSession(AsyncSession):
+    """A session that looks for its cookie when it is looked at itself: most requests never do."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, sessions: AsyncSessions, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        # As in the base class, whose call would take as long again.
+        self._random = os.urandom
+        self._data = self._found = self._turn = None
+        self._closed = self._forced = self.accessed = self._failed_to_load = False
+        self._sessions = sessions
+        self._headers = headers
+
+    @property
+    def header(self) -> str:  # type: ignore[override]
+        return header_of(self._headers, b"cookie")
+
+
+def header_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    """Gives a header of a request. HTTP/2 may send `Cookie` in several parts (RFC 9113, section 8.2.3)."""
+    found = [value for each, value in headers if each == name]
     return b"; ".join(found).decode("latin-1") if found else ""
 
 
 class _Response:
     """What goes to one client: the session is committed when it begins, and kept again before it ends."""
 
+    begun = False
+    _streamed = False
+    _refused = False
+
     def __init__(self, sessions: AsyncSessions, session: AsyncSession, scope: Scope, send: Send) -> None:
         self._sessions = sessions
         self._session = session
         self._scope = scope
         self._send = send
-        self._streamed = self._refused = False
-        self.begun = False
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
@@ -143,31 +164,46 @@ class _Response:
         elif kind == "http.response.body":
             if message.get("more_body", False):
                 self._streamed = True
-            elif self._streamed and self._session.accessed:
+            elif self._streamed and not self._session.settled():
                 # Whoever gets the end of a stream may rely on what it said.
-                await self.keep()
-        elif kind == "websocket.close" and self.begun:
-            await self.keep()
+                await self._session.save()
+        elif kind == "websocket.close" and self.begun and not self._session.settled():
+            await self._session.save()
         await self._send(message)
 
     async def _commit(self, message: Message) -> Message:
         session, scope = self._session, self._scope
         if scope.get("session") is not session:
             _replace(session, scope.get("session"))
-        https = scope.get("scheme") in ("https", "wss")
+        streamed, plain = True, True
         present = message.get("headers", ())
-        streamed = not any(name.lower() == b"content-length" for name, _ in present)
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        vary, cookies, _ = await self._sessions.commit_async(session, https=https, host=host, streamed=streamed)
+        for name, _ in present:
+            lower = name.lower()
+            if lower == b"content-length":
+                streamed = False
+            elif lower in _REPLACED:
+                plain = False
+        if not streamed and session.pass_by():
+            return message
+        https = scope.get("scheme") in ("https", "wss")
+        host = "" if https else header_of(scope["headers"], b"host")
+        sessions = self._sessions
+        if sessions.on_server:
+            decision = await sessions.commit_async(session, https=https, host=host, streamed=streamed)
+        else:
+            decision = sessions.commit(session, https=https, host=host, streamed=streamed)
+        vary, cookies, _ = decision
         if not vary:
             return message
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in present]
-        put(headers, cookies)
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        return {**message, "headers": raw}
-
-    async def keep(self) -> None:
-        await self._session.save()
+        if plain:
+            # As most responses are: bytes and text need not be turned into each other for all headers.
+            headers = [*present, *(_ALONE_WITH_COOKIE if cookies else _ALONE)]
+            headers += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]
+        else:
+            as_text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in present]
+            put(as_text, cookies)
+            headers = _encoded(as_text)
+        return {**message, "headers": headers}
 
     async def refuse(self) -> None:
         """Says that the session cannot be had, in place of what the application says."""
@@ -181,6 +217,16 @@ class _Response:
         ]
         await self._send({"type": "http.response.start", "status": 503, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+# What `put` adds to a response that has none of these headers.
+_ALONE = _encoded(protection((), no_store=False).items())
+_ALONE_WITH_COOKIE = _encoded(protection((), no_store=True).items())
+_REPLACED = {name for name, _ in _ALONE_WITH_COOKIE}
 
 
 def _replace(session: Session, other: object) -> None:

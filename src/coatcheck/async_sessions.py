@@ -33,9 +33,9 @@ class AsyncSessions(Sessions):
 
     def read(self, session: RequestSession) -> Loaded:
         """Gives what a request brought for which no store is asked."""
-        if self.engine.asks(session.header):
+        if self.on_server and self.engine.asks(session.header):
             raise UsageError("the session is in a store that is asked with await: load() it before the first look")
-        return run(self.engine.load(session.header, now=self.clock()))
+        return super().read(session)
 
     async def load(self, session: RequestSession) -> Loaded:
         """As `Sessions.read`, and asks the store."""
@@ -77,8 +77,7 @@ class AsyncSession(RequestSession):
 
     def __init__(self, sessions: AsyncSessions, header: str) -> None:
         super().__init__(sessions, header)
-        self._found = None
-        self._turn = None
+        self._found = self._turn = None
 
     async def load(self) -> Self:
         """Asks the store for the session, if the request brought one, once. Gives the session.

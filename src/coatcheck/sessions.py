@@ -98,11 +98,14 @@ class Sessions(Confined):
             streamed: whether the response has no length, so that its body may look at the session yet.
         """
         try:
-            decision = run(self.engine.commit(session, now=self.clock(), https=https), self.stores)
+            if not self.on_server:
+                decision = self.engine.commit_sealed(session, self.clock(), https)
+            else:
+                decision = run(self.engine.commit(session, now=self.clock(), https=https), self.stores)
         except StoreError as error:
             self.watch.store_down(error)
             raise
-        return self._judged(decision, host, streamed=streamed)
+        return self._judged(decision, host, streamed=streamed) if decision.insecure or streamed else decision
 
     def _judged(self, decision: Decision, host: str, *, streamed: bool) -> Decision:
         if decision.insecure:
@@ -136,10 +139,18 @@ class RequestSession(Session):
         """The raw `Cookie` header, several joined by a semicolon."""
 
     @property
+    def _sent_always(self) -> bool:  # type: ignore[override]
+        return self._sessions.engine.sends_always
+
+    @property
     def _permanent_by_default(self) -> bool:
         return self._sessions.permanent
 
     def _load(self) -> Loaded:
+        sessions = self._sessions
+        loaded = sessions.engine.load_sealed(self.header, sessions.clock())
+        if loaded is not None:
+            return loaded
         if self._failed_to_load:
             # The application knows. Its error page may look too, as layouts do, and must not wait and fail again.
             return Loaded({}, None, False, (), int(self._sessions.clock()), down=True)

@@ -53,35 +53,42 @@ class Committer(Confined):
         if settings.refresh_interval is not None:
             self._interval = settings.refresh_interval.total_seconds()
         # Flask's own behaviour: a permanent session goes with every response, looked at or not.
-        self._always = self._refresh and settings.refresh_interval == timedelta(0)
+        self.always: bool = self._refresh and settings.refresh_interval == timedelta(0)
 
     def commit(self, session: Session, now: float, https: bool) -> Steps[Decision]:
+        yield from ()
+        return self.commit_sealed(session, now, https)
+
+    def commit_sealed(self, session: Session, now: float, https: bool) -> Decision:
+        """As `commit`, where no store is asked: without the generators, which take a third of the time."""
+        quiet = self._begin(session)
+        if session._data is None:
+            return quiet
+        try:
+            return self._seal(session, int(now), https) or quiet
+        except CoatcheckError as error:
+            self._fail(session, error)
+            return quiet
+
+    def _begin(self, session: Session) -> Decision:
+        """Closes a session, and opens it where there may be something to say. Gives what to say otherwise."""
         session._closed = True
         quiet = _VARY if session.accessed else _NOTHING
-        if session._data is None:
-            if not self._always and not session._forced:
-                return quiet
+        if session._data is None and (self.always or session._forced):
             # Looked at by us, not by the application.
             session._open()
             session.accessed = quiet.vary
-        try:
-            if session._loaded.down:
-                if session._ended or session._cleared:
-                    # Whoever signed out must not be told that it was done.
-                    raise StoreError("the session could not be ended, for the store does not answer")
-                if session._mutated or session._forced:
-                    self._emit(Event(Kind.DROPPED, Reason.STORE_DOWN))
-                return quiet
-            return (yield from self._decide(session, int(now), https)) or quiet
-        except CoatcheckError as error:
-            # The error page is another response. Its handler may put things right; what is still wrong then is known.
-            if session._failed:
-                return quiet
-            session._failed = True
-            session._closed = False
-            # An error reporter shows the variables of the frames below, and these hold content.
-            error.__context__ = None
-            raise error.with_traceback(None) from None
+        return quiet
+
+    def _fail(self, session: Session, error: CoatcheckError) -> None:
+        # The error page is another response. Its handler may put things right; what is still wrong then is known.
+        if session._failed:
+            return
+        session._failed = True
+        session._closed = False
+        # An error reporter shows the variables of the frames below, and these hold content.
+        error.__context__ = None
+        raise error.with_traceback(None) from None
 
     def keep(self, session: Session, now: float) -> Steps[bool]:  # noqa: ARG002  # a store needs it
         yield from ()
@@ -95,10 +102,6 @@ class Committer(Confined):
                 raise UsageError(TOO_LATE)
         return True
 
-    def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
-        yield from ()
-        return self._seal(session, now, https)
-
     def _change(self, session: Session, record: Record | None, now: int) -> Kind | None:
         """Says what there is to write."""
         # The packed content stays in the session, out of the variables that an error reporter shows.
@@ -111,7 +114,7 @@ class Committer(Confined):
             return Kind.CHANGED
         if session._loaded.reseal:
             return Kind.RESEALED
-        if self._refresh and (session.permanent if self._always else now - record.sealed_at > self._interval):
+        if self._refresh and (session.permanent if self.always else now - record.sealed_at > self._interval):
             return Kind.REFRESHED
         return None
 
@@ -126,7 +129,7 @@ class Committer(Confined):
         kind = self._change(session, record, now)
         if kind is not None:
             return self._write(session, kind, now, https)
-        return self._clean(loaded, https)
+        return self._clean(loaded, https) if len(loaded.present) > 1 else None
 
     def _write(self, session: Session, kind: Kind, now: int, https: bool) -> Decision:
         record = None if kind is Kind.CREATED else session._loaded.record

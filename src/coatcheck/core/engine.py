@@ -55,6 +55,11 @@ class Engine(Confined):
         else:
             self._loader = Loader(settings, sealers, None, emit)
             self._committer = Committer(settings, sealers, emit)
+        # Not by way of methods here: every request of a site without a store calls them.
+        self.load_sealed: Callable[[str, float], Loaded | None] = self._loader.load_sealed
+        """As `load`, without a driver, for an engine without stores; None where it takes more than that."""
+        self.commit_sealed: Callable[[Session, float, bool], Decision] = self._committer.commit_sealed
+        """As `commit`, without a driver, for an engine without stores: session, now, https."""
 
     def load(self, header: str, *, now: float) -> Steps[Loaded]:
         """Gives what a `Cookie` header brings: a session of ours, or a new one for whatever else it holds.
@@ -62,6 +67,11 @@ class Engine(Confined):
         Raises `StoreError` if the store cannot say, unless the settings have the request go on.
         """
         return self._loader.load(header, now)
+
+    @property
+    def sends_always(self) -> bool:
+        """Whether a permanent session is sent with every response, looked at or not, as in Flask."""
+        return self._committer.always
 
     def commit(self, session: Session, *, now: float, https: bool) -> Steps[Decision]:
         """Gives what the response must say. The session can be changed no more afterwards.

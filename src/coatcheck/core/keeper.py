@@ -17,7 +17,7 @@ from coatcheck.core.record import Record
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer, token_chars
-from coatcheck.errors import SessionTooLarge, StoreError
+from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError
 
 # What the packed content of a permanent session holds. Others may hold it too, in a text: they send a cookie too many.
 _PERMANENT = b"_permanent\xc3"
@@ -35,6 +35,26 @@ class Keeper(Committer):
     ) -> None:
         super().__init__(settings, sealers, emit)
         self._records = records
+
+    def commit(self, session: Session, now: float, https: bool) -> Steps[Decision]:
+        quiet = self._begin(session)
+        if session._data is None:
+            return quiet
+        try:
+            if session._loaded.down:
+                self._pass_over(session)
+                return quiet
+            return (yield from self._decide(session, int(now), https)) or quiet
+        except CoatcheckError as error:
+            self._fail(session, error)
+            return quiet
+
+    def _pass_over(self, session: Session) -> None:
+        if session._ended or session._cleared:
+            # Whoever signed out must not be told that it was done.
+            raise StoreError("the session could not be ended, for the store does not answer")
+        if session._mutated or session._forced:
+            self._emit(Event(Kind.DROPPED, Reason.STORE_DOWN))
 
     def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
         loaded = session._loaded

@@ -44,6 +44,15 @@ class Loader(Confined):
         self._goes_on = settings.store_down == "empty"
         self._takes_sealed = settings.move_cookies or not self._on_server
 
+    def load_sealed(self, header: str, now: float) -> Loaded | None:
+        """As `load`, for what nearly every visitor of a site without a store sends; None for anything else."""
+        if self._records is not None or self._earlier or len(header) > HEADER_BYTES:
+            return None
+        values = find_values(header, self._name)
+        if len(values) == 1:
+            return self._open(self._name, values[0], now) or self._nothing(int(now), (self._name,))
+        return None if values else self._nothing(int(now), ())
+
     def load(self, header: str, now: float) -> Steps[Loaded]:
         if len(header) > HEADER_BYTES:
             self._reject(Reason.TOO_LONG)
@@ -51,22 +60,18 @@ class Loader(Confined):
         name = self._name
         values = find_values(header, name)
         present = (name,) if values else ()
-        if self._records is None and not self._earlier and len(values) < 2:
-            # As every visitor of a site without a store comes: a generator less.
-            loaded = self._open(name, values[0], now) if values else None
-        else:
-            try:
-                if len(values) == 1 and self._records is not None and not self._earlier:
-                    loaded = yield from self._find(self._records, name, values[0], now)
-                else:
-                    loaded = yield from self._look(header, values, now)
-            except StoreError as error:
-                if not self._goes_on:
-                    # An error reporter shows the variables of the frames, and these hold the cookie.
-                    del header, values
-                    raise error.with_traceback(None) from None
-                self._reject(Reason.STORE_DOWN)
-                return Loaded({}, None, False, present, int(now), down=True)
+        try:
+            if len(values) == 1 and self._records is not None and not self._earlier:
+                loaded = yield from self._find(self._records, name, values[0], now)
+            else:
+                loaded = yield from self._look(header, values, now)
+        except StoreError as error:
+            if not self._goes_on:
+                # An error reporter shows the variables of the frames, and these hold the cookie.
+                del header, values
+                raise error.with_traceback(None) from None
+            self._reject(Reason.STORE_DOWN)
+            return Loaded({}, None, False, present, int(now), down=True)
         return loaded or self._nothing(int(now), present)
 
     def _nothing(self, now: int, present: tuple[str, ...]) -> Loaded:
@@ -110,16 +115,13 @@ class Loader(Confined):
     def _open(self, name: str, value: str, now: float) -> Loaded | None:
         """Gives the session of a sealed token."""
         try:
-            record, current = self._unseal(name, value, now)
+            if len(name) + len(value) > LIMIT_BYTES:
+                raise Rejected(Reason.TOO_LONG)
+            record, current = self._sealers[name].open(value, now)
             return self._accept(record, name, reseal=not current or name != self._name, now=now)
         except Rejected as rejected:
             self._reject(rejected.reason)
             return None
-
-    def _unseal(self, name: str, value: str, now: float) -> tuple[Record, bool]:
-        if len(name) + len(value) > LIMIT_BYTES:
-            raise Rejected(Reason.TOO_LONG)
-        return self._sealers[name].open(value, now)
 
     def _find(self, records: Moves, name: str, value: str, now: float) -> Steps[Loaded | None]:
         """Gives the session of a token of either kind, where there is a store."""
@@ -144,7 +146,9 @@ class Loader(Confined):
         if len(value) == TOKEN_CHARS:
             secret = read_token(value)
         elif self._takes_sealed:
-            record, _ = self._unseal(name, value, now)
+            if len(name) + len(value) > LIMIT_BYTES:
+                raise Rejected(Reason.TOO_LONG)
+            record, _ = self._sealers[name].open(value, now)
             reason = self._limit_passed(record, int(now))
             if reason is not None:
                 raise Rejected(reason)

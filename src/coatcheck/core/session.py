@@ -107,6 +107,9 @@ class Session(Confined, MutableMapping[str, Any]):
             return "<Session, not looked at>"
         return f"<Session with {len(self._data)} keys>"
 
+    _sent_always = False
+    """Whether a permanent session is sent with every response, looked at or not."""
+
     @property
     def _permanent_by_default(self) -> bool:
         """Whether a session is permanent that the application has said nothing of."""
@@ -339,6 +342,22 @@ class Session(Confined, MutableMapping[str, Any]):
         self._closed = False
         # Asking a framework for the session may count as a look; only a load is one.
         self.accessed = self._data is not None
+
+    def pass_by(self) -> bool:
+        """Closes a session that nobody has looked at. Gives False where there is something to commit."""
+        if self._data is None and not self._forced and not self._sent_always:
+            self._closed = True
+            return True
+        return False
+
+    def settled(self) -> bool:
+        """Says whether nothing has changed since the session was committed."""
+        if self._data is None:
+            return True
+        try:
+            return codec.pack(self._data) == self._packed and not self._ended_late
+        except Unserializable:
+            return False
 
     def _follow(self, packed: bytes) -> None:
         """Takes over what others have kept. A value that is the same stays the object that the application may hold."""
