@@ -161,6 +161,11 @@ class RequestSession(Session):
             self._sessions.watch.store_down(error)
             raise
 
+    @property
+    def failed(self) -> bool:
+        """Whether the application has been told that the store fails."""
+        return self._failed_to_load
+
     def _read(self) -> Loaded:
         return self._sessions.read(self)
 

@@ -15,7 +15,7 @@ from coatcheck.core.record import Record
 from coatcheck.core.session import TOO_LATE, Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer
-from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError, UsageError
+from coatcheck.errors import CoatcheckError, SessionTooLarge, UsageError
 
 _REFRESHES_PER_LIFETIME = 100
 _LONGEST_REFRESH = 3600

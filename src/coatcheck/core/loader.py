@@ -115,13 +115,16 @@ class Loader(Confined):
     def _open(self, name: str, value: str, now: float) -> Loaded | None:
         """Gives the session of a sealed token."""
         try:
-            if len(name) + len(value) > LIMIT_BYTES:
-                raise Rejected(Reason.TOO_LONG)
-            record, current = self._sealers[name].open(value, now)
+            record, current = self._unseal(name, value, now)
             return self._accept(record, name, reseal=not current or name != self._name, now=now)
         except Rejected as rejected:
             self._reject(rejected.reason)
             return None
+
+    def _unseal(self, name: str, value: str, now: float) -> tuple[Record, bool]:
+        if len(name) + len(value) > LIMIT_BYTES:
+            raise Rejected(Reason.TOO_LONG)
+        return self._sealers[name].open(value, now)
 
     def _find(self, records: Moves, name: str, value: str, now: float) -> Steps[Loaded | None]:
         """Gives the session of a token of either kind, where there is a store."""
@@ -146,9 +149,7 @@ class Loader(Confined):
         if len(value) == TOKEN_CHARS:
             secret = read_token(value)
         elif self._takes_sealed:
-            if len(name) + len(value) > LIMIT_BYTES:
-                raise Rejected(Reason.TOO_LONG)
-            record, _ = self._sealers[name].open(value, now)
+            record, _ = self._unseal(name, value, now)
             reason = self._limit_passed(record, int(now))
             if reason is not None:
                 raise Rejected(reason)
