@@ -156,7 +156,7 @@ def test_the_page_of_the_format_shows_the_first_vector(file: str) -> None:
 def test_every_option_is_documented() -> None:
     from coatcheck.core.settings import OPTIONS, config_key
 
-    text = (ROOT / "docs/flask.md").read_text()
+    text = (ROOT / "docs/reference.md").read_text()
     assert [key for key in map(config_key, OPTIONS) if f"| `{key}` |" not in text] == []
 
 
