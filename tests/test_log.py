@@ -13,7 +13,7 @@ from coatcheck.log import Watch
 from coatcheck.testing import Clock
 
 HANDLE = "0123456789abcdef0123456789abcdef"
-LOUD = [Reason.UNKNOWN_KEY, Reason.AMBIGUOUS]
+LOUD = [Reason.UNKNOWN_KEY, Reason.AMBIGUOUS, Reason.LATE]
 
 
 def rejected(reason: Reason) -> Event:
@@ -34,6 +34,7 @@ def warnings(log: pytest.LogCaptureFixture) -> list[str]:
     [
         (Reason.UNKNOWN_KEY, "put the old one into SECRET_KEY_FALLBACKS"),
         (Reason.AMBIGUOUS, "a name that begins with __Host-"),
+        (Reason.LATE, "when the headers of its response were gone"),
     ],
 )
 def test_what_a_person_should_act_on_is_a_warning_with_advice(
