@@ -8,18 +8,22 @@ app.add_middleware(SessionMiddleware, secret_key=..., store="redis://localhost:6
 
 from __future__ import annotations
 
-import os
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias
+from functools import wraps
+from typing import Any, ClassVar, Literal, TypeAlias, Unpack
 
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.core.headers import protection, put
 from coatcheck.core.session import Session
 from coatcheck.errors import StoreError, UsageError
+from coatcheck.options import Options
 from coatcheck.sessions import UNAVAILABLE
 
 __all__ = ["AsyncSession", "SessionMiddleware"]
+
+_ERROR = 500
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -48,6 +52,8 @@ class SessionMiddleware:
     Raises `UsageError` for what cannot be right.
     """
 
+    session_type: ClassVar[type[ScopeSession]]
+
     def __init__(  # noqa: PLR0913, PLR0917  # as Starlette's
         self,
         app: ASGIApp,
@@ -59,7 +65,7 @@ class SessionMiddleware:
         https_only: bool | None = None,
         domain: str | None = None,
         partitioned: bool = False,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> None:
         self.app = app
         given: dict[str, Any] = {
@@ -73,13 +79,10 @@ class SessionMiddleware:
         if max_age is not None:
             given |= {"permanent": True, "permanent_lifetime": max_age}
         try:
-            # A secret of Starlette's configuration shows itself as text only when it is asked to.
-            secret = secret_key if isinstance(secret_key, (str, bytes)) else str(secret_key)
-            self.sessions: AsyncSessions = AsyncSessions({**given, **options, "secret_key": secret})
+            self.sessions: AsyncSessions = AsyncSessions({**given, **options, "secret_key": secret_key})
         except (UsageError, ImportError) as error:
             # An error reporter shows the variables of the frames, and these hold keys.
             del secret_key, options
-            secret = None
             raise error.with_traceback(None) from None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,18 +91,24 @@ class SessionMiddleware:
             await self.app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
         sessions = self.sessions
-        scope["session"] = session = _ScopeSession(sessions, scope["headers"])
+        scope["session"] = session = self.session_type(sessions, scope["headers"])
         if sessions.on_server:
             await session.load()
         response = _Response(sessions, session, scope, send)
         try:
             await self.app(scope, receive, response.send)
-        except StoreError:
-            if response.begun or kind != "http":
-                raise
-            await response.refuse()
-        if response.begun and not session.settled():
-            await session.save()
+        except (Exception, CancelledError) as error:
+            if isinstance(error, StoreError) and kind == "http" and not response.begun:
+                await response.refuse()
+                return
+            # A client that is gone, or a task that is cancelled, is no reason to forget what a stream has changed.
+            if response.keeps:
+                await session.rescue(error)
+            else:
+                session.shut()
+            raise
+        if response.keeps:
+            await session.finish()
 
     def _closing(self, send: Send) -> Send:
         async def closing(message: Message) -> None:
@@ -110,22 +119,77 @@ class SessionMiddleware:
         return closing
 
 
-class _ScopeSession(AsyncSession):
-    """A session that looks for its cookie when it is looked at itself: most requests never do."""
-
-    __slots__ = ("_headers",)
+class ScopeSession(AsyncSession):
+    """The session of a scope. It looks for its cookie when it is looked at itself: most requests never do."""
 
     def __init__(self, sessions: AsyncSessions, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        # As in the base class, whose call would take as long again.
-        self._random = os.urandom
-        self._data = self._found = self._turn = None
-        self._closed = self._forced = self.accessed = self._failed_to_load = False
         self._sessions = sessions
         self._headers = headers
 
     @property
     def header(self) -> str:  # type: ignore[override]
         return header_of(self._headers, b"cookie")
+
+
+_UNREAD: Any = object()
+
+
+class _DictSession(ScopeSession, dict[str, Any]):  # type: ignore[misc]  # both say what a dict has
+    """One that is a dict, as Starlette's is: `JSONResponse(request.session)` works.
+
+    What reads a dict without asking it, as encoders written in C do, finds a copy of the content from the first
+    look on, and before it a key that none of them can write: that is an error, where nothing would be a lie.
+    """
+
+    def __init__(self, sessions: AsyncSessions, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self._sessions = sessions
+        self._headers = headers
+        _put(self, _UNREAD, None)
+
+    def mark_accessed(self) -> None:
+        """Counts as a look: Starlette calls it where an application says `request.session`."""
+        self._content()
+
+    def _open(self) -> dict[str, Any]:
+        content = super()._open()
+        dict.clear(self)
+        dict.update(self, content)
+        return content
+
+
+_put = dict.__setitem__
+
+
+def _copying(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def change(self: _DictSession, *arguments: Any, **items: Any) -> Any:
+        try:
+            return method(self, *arguments, **items)
+        finally:
+            if self._data is not None:
+                dict.clear(self)
+                dict.update(self, self._data)
+
+    return change
+
+
+for _name in (
+    "__setitem__",
+    "__delitem__",
+    "__ior__",
+    "pop",
+    "popitem",
+    "setdefault",
+    "update",
+    "clear",
+    "destroy",
+    "gather",
+    "_follow",
+    "_lose",
+):
+    setattr(_DictSession, _name, _copying(getattr(AsyncSession, _name)))
+
+SessionMiddleware.session_type = _DictSession
 
 
 def header_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
@@ -147,11 +211,20 @@ class _Response:
         self._scope = scope
         self._send = send
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what the application changes is to be kept, or to be an error, though no commit follows."""
+        return not self._refused and (self.begun or self._scope["type"] == "websocket")
+
     async def send(self, message: Message) -> None:
         kind = message["type"]
         if self._refused:
             return
         if kind in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+            if message.get("status") == _ERROR and kind == "http.response.start" and self._session.failed:
+                # Some frameworks make a page of any exception that the application has no handler for.
+                await self.refuse()
+                return
             try:
                 message = await self._commit(message)
             except StoreError:
@@ -167,16 +240,23 @@ class _Response:
             elif self._streamed and not self._session.settled():
                 # Whoever gets the end of a stream may rely on what it said.
                 await self._session.save()
-        elif kind == "websocket.close" and self.begun and not self._session.settled():
+        elif kind == "websocket.close" and not self._session.settled():
             await self._session.save()
-        await self._send(message)
+        # An error reporter shows the variables of this frame, and the message may have our cookie.
+        sending = self._send(message)
+        del message
+        await sending
 
     async def _commit(self, message: Message) -> Message:
         session, scope = self._session, self._scope
         if scope.get("session") is not session:
             _replace(session, scope.get("session"))
         streamed, plain = True, True
-        present = message.get("headers", ())
+        present = message.get("headers") or ()
+        if not isinstance(present, (list, tuple)):
+            # Any iterable is allowed, and some can be read but once.
+            present = list(present)
+            message = {**message, "headers": present}
         for name, _ in present:
             lower = name.lower()
             if lower == b"content-length":
@@ -233,6 +313,7 @@ def _replace(session: Session, other: object) -> None:
     """Takes over what an application has put in the place of its session: a dict, or nothing."""
     if isinstance(other, Session):
         return
+    if other is not None and not isinstance(other, Mapping):
+        raise UsageError(f"scope['session'] is a {type(other).__name__} now: only a dict or None can take its place")
     session.clear()
-    if isinstance(other, Mapping):
-        session.update(other)
+    session.update(other or {})

@@ -7,13 +7,14 @@ it, where the request carries a cookie of ours and there is a store to ask.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any, Self
 
 from coatcheck.core.engine import Decision
-from coatcheck.core.session import Loaded, Session
-from coatcheck.drive import run, run_async
-from coatcheck.errors import StoreError, UsageError
+from coatcheck.core.session import Loaded
+from coatcheck.drive import run_async
+from coatcheck.errors import CoatcheckError, StoreError, UsageError
 from coatcheck.sessions import RequestSession, Sessions
 from coatcheck.stores.opening import open_async_store
 from coatcheck.stores.protocols import AsyncStore
@@ -22,6 +23,10 @@ from coatcheck.stores.threaded import ThreadedStore
 
 class AsyncSessions(Sessions):
     """As `Sessions`, for asyncio. A sync store works in threads."""
+
+    def __init__(self, options: Mapping[str, Any], **others: Any) -> None:
+        super().__init__(options, **others)
+        self._rescues: set[asyncio.Future[None]] = set()
 
     def _open(self, url: str) -> AsyncStore:
         return open_async_store(url)
@@ -41,27 +46,46 @@ class AsyncSessions(Sessions):
         """As `Sessions.read`, and asks the store."""
         return await run_async(self.engine.load(session.header, now=self.clock()), self.stores)
 
-    async def commit_async(self, session: Session, *, https: bool, host: str = "", streamed: bool = False) -> Decision:
+    async def commit_async(
+        self, session: AsyncSession, *, https: bool, host: str = "", streamed: bool = False
+    ) -> Decision:
         """As `Sessions.commit`."""
         if not self.on_server:
             return self.commit(session, https=https, host=host, streamed=streamed)
         try:
-            decision = await run_async(self.engine.commit(session, now=self.clock(), https=https), self.stores)
+            async with session.turn():
+                decision = await run_async(self.engine.commit(session, now=self.clock(), https=https), self.stores)
         except StoreError as error:
             self.watch.store_down(error)
             raise
         return self._judged(decision, host, streamed=streamed)
 
-    async def keep_async(self, session: Session) -> bool:
+    async def keep_async(self, session: AsyncSession) -> bool:
         """As `Sessions.keep`."""
         try:
-            return await run_async(self.engine.keep(session, now=self.clock()), self.stores)
+            async with session.turn():
+                return await run_async(self.engine.keep(session, now=self.clock()), self.stores)
         except StoreError as error:
             self.watch.store_down(error)
             raise
 
+    async def rescue(self, session: AsyncSession, error: BaseException) -> None:
+        """Does what `AsyncSession.rescue` says."""
+        # In a task of its own: this one may be cancelled at every await, as anyio does.
+        rescue = asyncio.ensure_future(self._rescue(session, error))
+        self._rescues.add(rescue)
+        rescue.add_done_callback(self._rescues.discard)
+        await asyncio.shield(rescue)
+
+    async def _rescue(self, session: AsyncSession, error: BaseException) -> None:
+        try:
+            await session.save()
+        except CoatcheckError as problem:
+            error.add_note(f"What the session was changed to is lost: {problem}")
+
     async def close(self) -> None:
-        """Closes the stores that were opened from a URL."""
+        """Closes the stores that were opened from a URL, when what is on its way there has come."""
+        await asyncio.gather(*self._rescues, return_exceptions=True)
         for store in self.opened.values():
             await store.close()
 
@@ -69,15 +93,9 @@ class AsyncSessions(Sessions):
 class AsyncSession(RequestSession):
     """The session of one request in a program with asyncio."""
 
-    __slots__ = ("_found", "_turn")
-
     _sessions: AsyncSessions
-    _found: Loaded | StoreError | None
-    _turn: asyncio.Lock | None
-
-    def __init__(self, sessions: AsyncSessions, header: str) -> None:
-        super().__init__(sessions, header)
-        self._found = self._turn = None
+    _found: Loaded | StoreError | None = None
+    _turn: asyncio.Lock | None = None
 
     async def load(self) -> Self:
         """Asks the store for the session, if the request brought one, once. Gives the session.
@@ -89,7 +107,8 @@ class AsyncSession(RequestSession):
             try:
                 found: Loaded | StoreError = await sessions.load(self)
             except StoreError as error:
-                found = error
+                # Its frames have this session: a circle would outlive the request.
+                found = error.with_traceback(None)
             if self._found is None:
                 self._found = found
         return self
@@ -99,11 +118,36 @@ class AsyncSession(RequestSession):
         if found is None:
             return self._sessions.read(self)
         if isinstance(found, StoreError):
-            raise found
+            self._found = None
+            try:
+                raise found
+            finally:
+                del found
         return found
 
     async def save(self) -> bool:  # type: ignore[override]
         """As `RequestSession.save`, and in a websocket."""
+        return await self._sessions.keep_async(self)
+
+    async def finish(self) -> None:  # type: ignore[override]
+        """Keeps what was changed since the response began, when all is done. Raises as `save` does."""
+        if self.settled():
+            return
+        try:
+            await self.save()
+        except asyncio.CancelledError as error:
+            await self.rescue(error)
+            raise
+
+    async def rescue(self, error: BaseException) -> None:  # type: ignore[override]
+        """Keeps what was changed, where the request ends by this error: the client is gone, or the task is cancelled.
+
+        Nothing is raised but another cancellation. Where it cannot be kept, a note on the error says so.
+        """
+        if not self.settled():
+            await self._sessions.rescue(self, error)
+
+    def turn(self) -> asyncio.Lock:
+        """Gives what has the tasks of this request commit and save one after the other."""
         self._turn = self._turn or asyncio.Lock()
-        async with self._turn:
-            return await self._sessions.keep_async(self)
+        return self._turn

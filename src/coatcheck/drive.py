@@ -31,6 +31,10 @@ def run(steps: Steps[_T], stores: Sequence[Store | None] = ()) -> _T:
     except StopIteration as end:
         decided: _T = end.value
         return decided
+    except BaseException:
+        # What was begun ends now, and not when whoever caught this has forgotten it: there may be a second try by then.
+        steps.close()
+        raise
 
 
 async def run_async(steps: Steps[_T], stores: Sequence[AsyncStore | None] = ()) -> _T:
@@ -50,6 +54,9 @@ async def run_async(steps: Steps[_T], stores: Sequence[AsyncStore | None] = ()) 
     except StopIteration as end:
         decided: _T = end.value
         return decided
+    except BaseException:
+        steps.close()
+        raise
     finally:
         if turn is not None:
             turn.release()

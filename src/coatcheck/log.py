@@ -10,7 +10,7 @@ from collections.abc import Callable
 from logging import DEBUG, Logger, getLogger
 
 from coatcheck.core.cookie import is_local
-from coatcheck.core.events import Event, Reason
+from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.errors import StoreError
 
 logger: Logger = getLogger("coatcheck")
@@ -25,11 +25,20 @@ _AMBIGUOUS = (
     " domain sets a cookie of the same name, or the cookie's path or domain was changed; a name that begins"
     " with __Host- prevents it."
 )
+_LATE = (
+    "a session was changed when the headers of its response were gone, and the change could not be kept. Change it"
+    " before the response is returned, or keep sessions in a store, where a session that the browser has can be changed"
+    " until its stream or websocket ends."
+)
 _INSECURE = (
     "a session cookie was sent to %r by plain http, without Secure: anyone on the way can read and use it."
     " Serve this host by https; behind a proxy, have the framework trust its X-Forwarded-Proto."
 )
 
+_INVALID = (
+    "a session is not what %s says, and was begun anew: %s. If another version of the program wrote it, upgrade= can"
+    " make of it what this one says."
+)
 _STORE_DOWN = "the session store fails, and sessions can be neither read nor kept: %s"
 _SESSION_TYPE = (
     "SESSION_TYPE is an option of Flask-Session and means nothing here. Without SESSION_STORE, a URL such as"
@@ -38,7 +47,7 @@ _SESSION_TYPE = (
 # An outage is said once in so many seconds, and not by each request that meets it.
 _OUTAGE_SECONDS = 60
 
-_WARNINGS = {Reason.UNKNOWN_KEY: _UNKNOWN_KEY, Reason.AMBIGUOUS: _AMBIGUOUS}
+_WARNINGS = {Reason.UNKNOWN_KEY: _UNKNOWN_KEY, Reason.AMBIGUOUS: _AMBIGUOUS, Reason.LATE: _LATE}
 
 
 class Watch:
@@ -73,7 +82,12 @@ class Watch:
         now = self._clock()
         if self._outage_said is None or now - self._outage_said >= _OUTAGE_SECONDS:
             self._outage_said = now
-            logger.error(_STORE_DOWN, error or "it could not be asked")
+            # As text: whoever keeps log records would keep the frames of the error with them, and a session there.
+            logger.error(_STORE_DOWN, "it could not be asked" if error is None else str(error))
+
+    def invalid(self, model: str, problems: str, handle: str) -> None:
+        self._warn(_INVALID, model, problems)
+        self(Event(Kind.REJECTED, Reason.INVALID, handle))
 
     def session_type(self) -> None:
         self._warn(_SESSION_TYPE)

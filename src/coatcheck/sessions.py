@@ -9,15 +9,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, NoReturn
 
 from coatcheck.core.confined import Confined
 from coatcheck.core.engine import Decision, Engine
+from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.keys import Keyring
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.drive import run
-from coatcheck.errors import StoreError, UsageError
+from coatcheck.errors import CoatcheckError, StoreError, UsageError
 from coatcheck.log import Watch
 from coatcheck.stores.opening import open_store
 from coatcheck.stores.protocols import Store
@@ -50,20 +51,24 @@ class Sessions(Confined):
         settings, others = Settings.read(options)
         if "secret_key" not in others:
             raise UsageError("a secret_key is required: python -c 'import secrets; print(secrets.token_hex(32))'")
-        self.watch = Watch(others.get("on_event"), set() if warned is None else warned)
+        self.watch: Watch = Watch(others.get("on_event"), set() if warned is None else warned)
         allow_weak = settings.allow_weak_key or debug
-        keyring = Keyring(others["secret_key"], others.get("secret_key_fallbacks", ()), allow_weak=allow_weak)
+        keyring = Keyring(
+            _bare(others["secret_key"]), _bare(others.get("secret_key_fallbacks", ())), allow_weak=allow_weak
+        )
         for weakness in keyring.weaknesses:
             self.watch.weak_key(weakness)
         self.clock: Callable[[], float] = others.get("clock", time.time)
-        self.settings = settings
+        self.settings: Settings = settings
         self.permanent: bool = settings.permanent
         self.opened: dict[str, Any] = {} if opened is None else opened
-        self.stores = tuple(self._store(others.get(option), option) for option in ("store", "earlier_store"))
+        self.stores: tuple[Any, ...] = tuple(
+            self._store(others.get(option), option) for option in ("store", "earlier_store")
+        )
         if self.stores[0] is not None and self.stores[0] is self.stores[1]:
             raise UsageError("store and earlier_store are the same")
         store, earlier_store = (opened is not None for opened in self.stores)
-        self.engine = Engine(
+        self.engine: Engine = Engine(
             settings, keyring, random=os.urandom, emit=self.watch, store=store, earlier_store=earlier_store
         )
         self.on_server: bool = store or earlier_store
@@ -124,16 +129,24 @@ class Sessions(Confined):
             raise
 
 
+def _bare(secret: Any) -> Any:
+    """Gives a secret, or several, out of what configurations wrap one in, so that nothing shows it by accident."""
+    if isinstance(secret, (list, tuple)):
+        return type(secret)(map(_bare, secret))
+    if hasattr(secret, "get_secret_value"):
+        # pydantic's, whose text is a row of asterisks.
+        return secret.get_secret_value()
+    # Starlette's shows itself as text only when it is asked to.
+    return str(secret) if type(secret).__name__ == "Secret" else secret
+
+
 class RequestSession(Session):
     """The session of one request."""
 
-    __slots__ = ("_failed_to_load", "_sessions", "header")
+    _random = staticmethod(os.urandom)
+    _failed_to_load = False
 
     def __init__(self, sessions: Sessions, header: str) -> None:
-        # Not by way of the base class: every request makes one.
-        self._random = os.urandom
-        self._data = None
-        self._closed = self._forced = self.accessed = self._failed_to_load = False
         self._sessions = sessions
         self.header: str = header
         """The raw `Cookie` header, several joined by a semicolon."""
@@ -166,8 +179,19 @@ class RequestSession(Session):
         """Whether the application has been told that the store fails."""
         return self._failed_to_load
 
+    def _refuse_late(self) -> NoReturn:
+        # Not every framework passes on what a stream raises.
+        self._sessions.watch(Event(Kind.DROPPED, Reason.LATE))
+        super()._refuse_late()
+
     def _read(self) -> Loaded:
         return self._sessions.read(self)
+
+    def reject(self, model: str, problems: str) -> None:
+        """Begins anew, for the content is not what the application's model says."""
+        handle = self.handle
+        self.destroy()
+        self._sessions.watch.invalid(model, problems, handle)
 
     def save(self) -> bool:
         """Keeps now what has been changed since the response began, as in a long stream; the end of it does so too.
@@ -176,3 +200,16 @@ class RequestSession(Session):
         `UsageError` where there is no store, `StoreError` if that fails.
         """
         return self._sessions.keep(self)
+
+    def finish(self) -> None:
+        """Keeps what was changed since the response began, when all is done. Raises as `save` does."""
+        if not self.settled():
+            self.save()
+
+    def rescue(self, error: BaseException) -> None:
+        """Keeps what was changed, where the request ends by this error. Where it cannot be kept, a note says so."""
+        if not self.settled():
+            try:
+                self.save()
+            except CoatcheckError as problem:
+                error.add_note(f"What the session was changed to is lost: {problem}")

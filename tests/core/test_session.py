@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from kit import NOON, Browser, Site, Visit
+from kit import NOON, Browser, ServerSite, Site, Visit
 from values import describe
 
 import coatcheck
@@ -535,16 +535,23 @@ def test_it_is_not_pickled_and_its_dict_is(protocol: int) -> None:
     assert pickle.loads(pickle.dumps(dict(session), protocol)) == CONTENT
 
 
-def test_it_has_no_dict_that_a_debugger_prints() -> None:
-    class Bare(Session):
-        __slots__ = ()
-
-    assert not hasattr(Bare(bytes), "__dict__")
-
-
 def test_it_cannot_be_hashed() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(loaded())
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["that was looked at", "that was not"])
+def test_one_that_was_shut_can_be_read_and_not_changed(seen: bool) -> None:
+    """On a server too, where it could be kept: nobody is there any more who would."""
+    site = ServerSite()
+    session = site.open(site.begin(user="ann").header)
+    if seen:
+        assert session["user"] == "ann"
+    session.shut()
+    assert session["user"] == "ann"
+    with pytest.raises(UsageError, match="headers of this response are gone"):
+        session["late"] = True
+    assert dict(session) == {"user": "ann"}
 
 
 def test_the_error_of_a_late_change_holds_no_content() -> None:

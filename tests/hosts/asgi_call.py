@@ -77,18 +77,20 @@ class AsgiCaller:
             "state": {},
         }
         sent: list[Any] = []
-        asked = asyncio.Event()
+        asked, complete = asyncio.Event(), asyncio.Event()
 
         async def receive() -> dict[str, Any]:
             if not asked.is_set():
                 asked.set()
                 return {"type": "http.request", "body": b"", "more_body": False}
-            # A client that waits for its answer.
-            await asyncio.Event().wait()
-            raise AssertionError
+            # A client that waits for its answer, and goes away when it has it.
+            await complete.wait()
+            return {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
             sent.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                complete.set()
 
         broken = False
         try:
@@ -100,5 +102,4 @@ class AsgiCaller:
         start = next(message for message in sent if message["type"] == "http.response.start")
         found = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"])
         body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
-        complete = any(m["type"] == "http.response.body" and not m.get("more_body", False) for m in sent)
-        return Answer(start["status"], found, body.decode(), broken and not complete)
+        return Answer(start["status"], found, body.decode(), broken and not complete.is_set())

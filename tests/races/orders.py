@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import Random
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from races.steps import Fault
 from races.views import View
-from races.visit import Visit
+
+from coatcheck.core.operations import Operation
 
 
 class Watched(Protocol):
@@ -17,9 +18,9 @@ class Watched(Protocol):
 
     issued: list[str]
 
-    def begin(self, header: str, view: View) -> Visit: ...
+    def begin(self, header: str, view: View) -> Any: ...
 
-    def step(self, visit: Visit, fault: Fault = Fault.NONE) -> None: ...
+    def step(self, visit: Any, fault: Fault = Fault.NONE) -> None: ...
 
     def settle(self) -> None: ...
 
@@ -81,6 +82,6 @@ def _orders(
                 yield model
 
 
-def _reads(visit: Visit) -> bool:
-    operation = visit.request.pending
+def _reads(visit: Any) -> bool:
+    operation: Operation | None = visit.request.pending
     return operation is not None and operation.method == "read"

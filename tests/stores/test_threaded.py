@@ -191,6 +191,18 @@ def test_it_can_be_shared_by_one_event_loop_after_another() -> None:
     asyncio.run(store.close())
 
 
+def test_a_store_that_was_closed_works_again_when_it_is_asked_again() -> None:
+    """As in the tests of an application, which is begun and ended with each of them."""
+    store = ThreadedStore(MemoryStore())
+
+    async def live() -> None:
+        assert await store.read(bytes(32)) is None
+        await store.close()
+
+    asyncio.run(live())
+    asyncio.run(live())
+
+
 def test_closing_closes_the_store() -> None:
     closed = Event()
 

@@ -12,7 +12,7 @@ from coatcheck.core.cookie import LIMIT_BYTES, CookieWriter
 from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.operations import Steps
 from coatcheck.core.record import Record
-from coatcheck.core.session import TOO_LATE, Loaded, Session
+from coatcheck.core.session import TOO_EARLY, TOO_LATE, Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer
 from coatcheck.errors import CoatcheckError, SessionTooLarge, UsageError
@@ -65,10 +65,15 @@ class Committer(Confined):
         if session._data is None:
             return quiet
         try:
+            if session._parts:
+                session.gather()
             return self._seal(session, int(now), https) or quiet
         except CoatcheckError as error:
             self._fail(session, error)
             return quiet
+        except BaseException:
+            self._undo(session)
+            raise
 
     def _begin(self, session: Session) -> Decision:
         """Closes a session, and opens it where there may be something to say. Gives what to say otherwise."""
@@ -78,9 +83,18 @@ class Committer(Confined):
             # Looked at by us, not by the application.
             session._open()
             session.accessed = quiet.vary
+        if session._data is not None:
+            session._was = session._packed, session._kept_as
+            session._ended_late = False
         return quiet
 
+    def _undo(self, session: Session) -> None:
+        # What a later save puts its changes on top of is what has been kept.
+        session._packed, session._kept_as = session._was
+        session._ended_late = session._ended
+
     def _fail(self, session: Session, error: CoatcheckError) -> None:
+        self._undo(session)
         # The error page is another response. Its handler may put things right; what is still wrong then is known.
         if session._failed:
             return
@@ -90,17 +104,30 @@ class Committer(Confined):
         error.__context__ = None
         raise error.with_traceback(None) from None
 
-    def keep(self, session: Session, now: float) -> Steps[bool]:  # noqa: ARG002  # a store needs it
+    def keep(self, session: Session, now: float) -> Steps[bool]:
+        if session._data is None:
+            return True
+        try:
+            if session._parts:
+                session.gather()
+            return (yield from self._keep(session, int(now)))
+        except CoatcheckError as error:
+            # As in a commit.
+            error.__context__ = None
+            raise error.with_traceback(None) from None
+
+    def _keep(self, session: Session, now: int) -> Steps[bool]:  # noqa: ARG002  # a store needs it
         yield from ()
-        if session._data is not None and not session._loaded.down:
-            before = session._packed
-            session._pack()
-            if session._packed != before:
-                # Something deep inside was changed: a method of the dict would have raised already.
-                session._packed = before
-                self._emit(Event(Kind.DROPPED, Reason.LATE))
-                raise UsageError(TOO_LATE)
-        return True
+        before = session._packed
+        session._pack()
+        changed, session._packed = session._packed != before, before
+        if not changed or session._loaded.down:
+            return not (changed or session._gone)
+        if not session._closed:
+            raise UsageError(TOO_EARLY)
+        # Something deep inside was changed: a method of the dict would have raised already.
+        self._emit(Event(Kind.DROPPED, Reason.LATE))
+        raise UsageError(TOO_LATE)
 
     def _change(self, session: Session, record: Record | None, now: int) -> Kind | None:
         """Says what there is to write."""

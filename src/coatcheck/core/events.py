@@ -49,6 +49,8 @@ class Reason(StrEnum):
     """Two different sessions came under the one name; neither is taken."""
     UNKNOWN_ID = "unknown_id"
     """No store has such a session: it has expired, or was never made here."""
+    INVALID = "invalid"
+    """The content is not what the application's model says, and the session was begun anew."""
     ENDED = "ended"
     """The session was destroyed, or its id was replaced."""
     LATE = "late"

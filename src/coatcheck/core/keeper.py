@@ -21,6 +21,7 @@ from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError
 
 # What the packed content of a permanent session holds. Others may hold it too, in a text: they send a cookie too many.
 _PERMANENT = b"_permanent\xc3"
+_TEMPORARY = b"_permanent\xc2"
 
 
 class Keeper(Committer):
@@ -41,6 +42,8 @@ class Keeper(Committer):
         if session._data is None:
             return quiet
         try:
+            if session._parts:
+                session.gather()
             if session._loaded.down:
                 self._pass_over(session)
                 return quiet
@@ -48,6 +51,10 @@ class Keeper(Committer):
         except CoatcheckError as error:
             self._fail(session, error)
             return quiet
+        except BaseException:
+            # The request was cancelled, and whether the store did what it was asked last is not known.
+            self._undo(session)
+            raise
 
     def _pass_over(self, session: Session) -> None:
         if session._ended or session._cleared:
@@ -74,27 +81,28 @@ class Keeper(Committer):
         if kept is not None and record is not None:
             if kept.entry.state == REPLACED and not self._may_go_on(kept, kind):
                 # Whoever sent the id that was replaced may have the new one, or may have no right to it.
-                return self._drop(loaded) if kind is Kind.CHANGED else None
+                return self._drop(session) if kind is Kind.CHANGED else None
             if not self._records.writes:
                 return (yield from self._move_to_cookie(session, kept, kind, now, https))
             if kind is Kind.REFRESHED:
                 return (yield from self._touch(session, kept, now, https))
         return (yield from self._save(session, kind, now, https))
 
-    def keep(self, session: Session, now: float) -> Steps[bool]:
+    def _keep(self, session: Session, now: int) -> Steps[bool]:
         where = session._kept_as
-        if where is None or session._data is None:
-            return (yield from super().keep(session, now))
+        # Whoever planted the old id must not be logged in with it: what is set beside a new id goes nowhere else.
+        if where is None or (session._renewed and session._id != where.key):
+            return (yield from super()._keep(session, now))
         if session._ended_late or (session._cleared and not session._data):
-            yield from self._records.end_at(where, int(now))
+            yield from self._records.end_at(where, now)
             self._emit(Event(Kind.DESTROYED, handle=where.key.hex()))
             session._kept_as, session._packed = None, EMPTY
             # What was set afterwards would be a new session.
-            return (yield from super().keep(session, now))
+            return (yield from super()._keep(session, now))
         before = session._packed
         session._pack()
         packed, session._packed = session._packed, before
-        return packed == before or (yield from self._keep_at(session, where, before, packed, int(now)))
+        return packed == before or (yield from self._keep_at(session, where, before, packed, now))
 
     def _keep_at(self, session: Session, where: Id, before: bytes, packed: bytes, now: int) -> Steps[bool]:
         earlier, record = session._draft, session._loaded.record
@@ -102,20 +110,29 @@ class Keeper(Committer):
         base = Record(where.key, created_at, now, before)
         draft = self._records.draft(base, session._content(), packed, now)
         draft.before = earlier
+        if earlier is not None:
+            # A websocket saves for days.
+            earlier.before = None
         try:
             found = yield from self._records.save_on_top(where, draft, now)
         finally:
-            session._draft = draft
+            if draft.sent:
+                session._draft = draft
         if found is None:
-            session._kept_as, session._packed = None, EMPTY
-            session._content().clear()
+            session._lose()
             self._emit(Event(Kind.DROPPED, Reason.ENDED, where.key.hex()))
             return False
         session._packed = packed
         self._emit(Event(Kind.CHANGED if draft.packed == packed else Kind.MERGED, handle=where.key.hex()))
         if found.key == where.key and draft.packed != packed:
             # What others have kept is seen from now on. Whoever had the id before it was replaced sees nothing of it.
-            session._follow(draft.packed)
+            session._follow(packed, draft.packed)
+        # Its answer has come: the next draft is made from what is known to be kept.
+        draft.before, draft.sent, session._draft = None, b"", draft
+        if not session._closed and record is not None:
+            # The commit goes on from here. The browser may have to hear what it says of the cookie.
+            session._loaded = session._loaded._replace(record=record._replace(packed=session._packed))
+            session._forced = True
         return True
 
     def _may_go_on(self, kept: Kept, kind: Kind) -> bool:
@@ -141,7 +158,7 @@ class Keeper(Committer):
             # changed may hold what was there before, which a thief of the old id is not to keep.
             content = additions(record.packed, content)
             if not content:
-                return self._drop(loaded)
+                return self._drop(session)
             record, packed, kind = None, pack(content), Kind.CREATED
         draft = self._records.draft(record, content, packed, now)
         draft.before = session._draft
@@ -154,18 +171,22 @@ class Keeper(Committer):
             where = yield from self._place(loaded, kind, id_, draft, now)
         finally:
             session._draft = draft
-        session._kept_as = where
+        # Not `where`: the id that took the place meanwhile is another's, and this request learns nothing from there.
+        session._kept_as = where and id_
         if where is None:
-            return self._drop(loaded)
+            return self._drop(session)
         self._emit(Event(kind if draft.packed == packed else Kind.MERGED, handle=where.key.hex()))
         if where.key != id_.key:
             # The id was replaced meanwhile. Whoever asked for that gets the new one, and nobody else.
             return None
-        permanent = session.permanent or (record is not None and _PERMANENT in record.packed)
+        permanent = session.permanent or (record is not None and self._was_permanent(session, record))
         if id_ is known and not (loaded.reseal or session._forced or permanent):
             # The browser has this id, until it closes.
             return self._clean(loaded, https)
         return self._send(session, write_token(id_.secret), now, https)
+
+    def _was_permanent(self, session: Session, record: Record) -> bool:
+        return _PERMANENT in record.packed or (session._permanent_by_default and _TEMPORARY not in record.packed)
 
     def _place(self, loaded: Loaded, kind: Kind, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
         """Keeps a draft under an id. Gives the one under which it is kept now; None if it has been ended meanwhile."""
@@ -215,7 +236,7 @@ class Keeper(Committer):
             draft = self._records.draft(loaded.record, session._content(), session._packed, now)
             draft.guard = self._check_room
             if not (yield from self._records.leave(kept, draft, now)):
-                return self._drop(loaded)
+                return self._drop(session)
             session._packed = draft.packed
         return self._write(session, kind, now, https)
 
@@ -225,7 +246,9 @@ class Keeper(Committer):
             content: Any = unpack(packed)
             raise SessionTooLarge(size, LIMIT_BYTES, sizes(content))
 
-    def _drop(self, loaded: Loaded) -> Decision:
+    def _drop(self, session: Session) -> Decision:
         """Logout wins: the change goes nowhere, and the cookie is left to whoever ended the session."""
-        self._emit(Event(Kind.DROPPED, Reason.ENDED, loaded.record and loaded.record.id.hex()))
+        session._gone = True
+        record = session._loaded.record
+        self._emit(Event(Kind.DROPPED, Reason.ENDED, record and record.id.hex()))
         return Decision(True)

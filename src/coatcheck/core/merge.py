@@ -15,7 +15,7 @@ none), what this request made of it, and what the other request did."""
 
 # The most bytes of packed content. Memcached, the tightest of the stores, ends at 2^20 with all that is around it.
 LIMIT_BYTES = 1_000_000
-_ABSENT = object()
+ABSENT = object()
 
 
 def merge(
@@ -32,13 +32,13 @@ def merge(
     """
     merged = dict(theirs)
     for key in {**base, **mine}:
-        was, now, other = base.get(key, _ABSENT), mine.get(key, _ABSENT), theirs.get(key, _ABSENT)
-        if _same(was, now):
+        was, now, other = base.get(key, ABSENT), mine.get(key, ABSENT), theirs.get(key, ABSENT)
+        if same(was, now):
             continue
-        if now is _ABSENT:
+        if now is ABSENT:
             merged.pop(key, None)
-        elif key in rules and other is not _ABSENT and not _same(was, other):
-            merged[key] = rules[key](None if was is _ABSENT else was, now, other)
+        elif key in rules and other is not ABSENT and not same(was, other):
+            merged[key] = rules[key](None if was is ABSENT else was, now, other)
         else:
             merged[key] = now
     return merged
@@ -50,8 +50,9 @@ def additions(base: bytes, content: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key not in before}
 
 
-def _same(one: Any, other: Any) -> bool:
-    if one is _ABSENT or other is _ABSENT:
+def same(one: Any, other: Any) -> bool:
+    """Says whether two values, or `ABSENT`, are kept alike."""
+    if one is ABSENT or other is ABSENT:
         return one is other
     # Equality would take 1 for True; what is kept decides.
     return pack(one) == pack(other)

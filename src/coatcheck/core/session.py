@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from copy import deepcopy
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Protocol, Self
 
 from coatcheck.core import codec
 from coatcheck.core.confined import Confined
-from coatcheck.core.merge import Draft
+from coatcheck.core.merge import ABSENT, Draft, same
 from coatcheck.core.opaque import LIVE, SECRET_BYTES, Id, Kept, record_key
 from coatcheck.core.record import ID_BYTES, Record
-from coatcheck.errors import Unserializable, UsageError
+from coatcheck.errors import CoatcheckError, Unserializable, UsageError
 
-_ABSENT = object()
 TOO_LATE = (
     "the headers of this response are gone, and a change of the session cannot reach the browser"
     " any more: change it before the response is returned, not while its body is streamed. Only a"
     " session that is kept in a store, and that the browser has already, can be changed later"
+)
+TOO_EARLY = (
+    "this cannot be saved by itself: the browser gets the id of a new session, and a session that is sealed in its"
+    " cookie, with the headers of a response. They keep what was changed before. Where no headers are sent at all,"
+    " as when a websocket is refused, it is lost"
 )
 
 
@@ -46,6 +50,16 @@ class Loaded(NamedTuple):
         return f"<Loaded {self.record}>"
 
 
+class Part(Protocol):
+    """What an application works with in the place of some keys, such as a model of its own."""
+
+    def write(self, content: dict[str, Any]) -> bool:
+        """Puts into the content of the session what was changed here. Gives False if nothing was.
+
+        Raises `CoatcheckError` for what cannot be kept; the content is then as before.
+        """
+
+
 class Session(Confined, MutableMapping[str, Any]):
     """A dict that the server keeps for one browser.
 
@@ -56,29 +70,20 @@ class Session(Confined, MutableMapping[str, Any]):
     Its repr shows no content; `dict(session)` does, where that is wanted.
     """
 
-    # What only `_open` sets is not read before: most requests never look.
-    __slots__ = (
-        "_cleared",
-        "_closed",
-        "_data",
-        "_draft",
-        "_ended",
-        "_ended_late",
-        "_failed",
-        "_forced",
-        "_id",
-        "_kept_as",
-        "_loaded",
-        "_mutated",
-        "_packed",
-        "_random",
-        "_renewed",
-        "_secret",
-        "accessed",
-    )
+    # No slots: where a framework wants a dict, the session of its requests is a subclass of both.
+    # And every request makes one, which most never look at. So what they all begin with stands in
+    # the class, and what only `_open` sets is not read before.
 
-    accessed: bool
+    _data: dict[str, Any] | None = None
+    _closed = False
+    _forced = False
+    _shut = False
+
+    accessed: bool = False
     """Whether anything looked at the session in this request: the response then depends on the cookie."""
+
+    _parts: dict[object, Part] | None = None
+    """What is written into the content before this is packed."""
 
     _loaded: Loaded
     _id: bytes | None
@@ -89,14 +94,19 @@ class Session(Confined, MutableMapping[str, Any]):
     _mutated: bool
     _ended: bool
     _ended_late: bool
+    """Whether no commit knows of the end yet."""
+    _gone: bool
+    """Whether others have ended it, and a change went nowhere."""
     _failed: bool
     _packed: bytes
+    """The content as it is kept, as far as this request knows; packed."""
     _kept_as: Id | None
+    """Where a change is kept that comes when the headers are gone."""
+    _was: tuple[bytes, Id | None]
+    """These two, before the commit that is under way."""
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
         self._random = random
-        self._data: dict[str, Any] | None = None
-        self._closed = self._forced = self.accessed = False
 
     def _load(self) -> Loaded:
         """Gives what the request brought. Each integration has a subclass that knows its requests."""
@@ -120,7 +130,8 @@ class Session(Confined, MutableMapping[str, Any]):
     def _open(self) -> dict[str, Any]:
         self.accessed = True
         self._loaded = loaded = self._load()
-        self._mutated = self._ended = self._ended_late = self._failed = self._renewed = self._cleared = False
+        self._mutated = self._ended = self._ended_late = self._gone = self._failed = False
+        self._renewed = self._cleared = False
         self._id = None
         self._secret = b""
         self._draft = None
@@ -129,7 +140,11 @@ class Session(Confined, MutableMapping[str, Any]):
         # Where a change is kept that comes when the headers are gone: under an id that the browser has.
         self._kept_as = (
             kept.id
-            if kept is not None and loaded.on_server and loaded.home is None and kept.entry.state == LIVE
+            if kept is not None
+            and loaded.on_server
+            and loaded.home is None
+            and kept.entry.state == LIVE
+            and not self._shut
             else None
         )
         self._data = content = loaded.content
@@ -194,12 +209,15 @@ class Session(Confined, MutableMapping[str, Any]):
 
     # Writing
 
+    def _refuse_late(self) -> NoReturn:
+        raise UsageError(TOO_LATE)
+
     def _change(self) -> dict[str, Any]:
         """Gives the content to a method that changes it."""
         content = self._content()
         if self._closed and self._kept_as is None:
             del content
-            raise UsageError(TOO_LATE)
+            self._refuse_late()
         self._failed = False
         self._mutated = True
         return content
@@ -212,10 +230,10 @@ class Session(Confined, MutableMapping[str, Any]):
             raise KeyError(key)
         del self._change()[key]
 
-    def pop(self, key: str, default: Any = _ABSENT) -> Any:
+    def pop(self, key: str, default: Any = ABSENT) -> Any:
         if key in self._content():
             return self._change().pop(key)
-        if default is _ABSENT:
+        if default is ABSENT:
             raise KeyError(key)
         return default
 
@@ -239,6 +257,7 @@ class Session(Confined, MutableMapping[str, Any]):
     def clear(self) -> None:
         """Removes every key. A session that is still empty when the response leaves has ended, as after `destroy`."""
         self._change().clear()
+        self._parts = None
         self._cleared = True
 
     # What a session has beside a dict
@@ -318,7 +337,7 @@ class Session(Confined, MutableMapping[str, Any]):
         """
         self._change()
         if self._closed:
-            raise UsageError(TOO_LATE)
+            self._refuse_late()
         self._id = self._draw()
         self._renewed = self._forced = True
 
@@ -329,8 +348,10 @@ class Session(Confined, MutableMapping[str, Any]):
         A sealed cookie that was copied before stays valid until it expires, as after `regenerate`.
         """
         self._change().clear()
+        # What was changed there before would begin a session that nobody is signed out of.
+        self._parts = None
         self._ended = True
-        self._ended_late = self._closed
+        self._ended_late = True
         self._renewed = False
         self._id = None
         self._secret = b""
@@ -350,25 +371,74 @@ class Session(Confined, MutableMapping[str, Any]):
             return True
         return False
 
+    def shut(self) -> None:
+        """Lets nothing be changed any more: what answers now, as a framework's own error page, keeps no session."""
+        self._closed = self._shut = True
+        self._kept_as = None
+
     def settled(self) -> bool:
-        """Says whether nothing has changed since the session was committed."""
-        if self._data is None:
+        """Says whether nothing has changed since the session was committed, or since the error that came of it."""
+        if self._data is None or self._failed:
             return True
         try:
+            if self._parts:
+                self.gather()
             return codec.pack(self._data) == self._packed and not self._ended_late
-        except Unserializable:
+        except CoatcheckError:
+            # The next save says so.
             return False
 
-    def _follow(self, packed: bytes) -> None:
-        """Takes over what others have kept. A value that is the same stays the object that the application may hold."""
-        theirs: Any = codec.unpack(packed)
+    @property
+    def too_late(self) -> bool:
+        """Whether a change can be kept no more."""
+        self._content()
+        return self._closed and self._kept_as is None
+
+    def parts(self) -> dict[object, Part]:
+        """Gives what stands for some keys of this session, each under its owner, to look there and to add.
+
+        A session that is cleared, or has ended, forgets its parts.
+        """
+        self._content()
+        if self._parts is None:
+            self._parts = {}
+        return self._parts
+
+    def gather(self) -> None:
+        """Writes into the content what its parts have changed."""
+        for part in self.parts().values():
+            self._mutated |= part.write(self._content())
+
+    def _follow(self, sent: bytes, kept: bytes) -> None:
+        """Takes over what others have kept beside what was sent.
+
+        A value that is the same stays the object that the application may hold. What another
+        task has changed since it was sent stays too: the next save puts that on top.
+        """
+        mine: Any = codec.unpack(sent)
+        theirs: Any = codec.unpack(kept)
         data = self._content()
-        for key in [key for key in data if key not in theirs]:
-            del data[key]
-        for key, value in theirs.items():
-            if key not in data or codec.pack(data[key]) != codec.pack(value):
-                data[key] = value
-        self._packed = packed
+        for key in {**mine, **theirs}:
+            if same(mine.get(key, ABSENT), theirs.get(key, ABSENT)) or not self._has(key, mine.get(key, ABSENT)):
+                continue
+            if key in theirs:
+                data[key] = theirs[key]
+            else:
+                data.pop(key, None)
+        self._packed = kept
+
+    def _lose(self) -> None:
+        """Forgets the content, for others have ended the session."""
+        self._content().clear()
+        self._parts = None
+        self._kept_as, self._packed, self._gone = None, codec.EMPTY, True
+
+    def _has(self, key: str, value: Any) -> bool:
+        try:
+            return same(self._content().get(key, ABSENT), value)
+        except Unserializable:
+            # The next save says so.
+            return False
 
     def _pack(self) -> None:
         try:

@@ -36,7 +36,7 @@ class ThreadedStore:
 
     async def _run(self, operation: Callable[..., _T], *arguments: object) -> _T:
         if self._process != os.getpid():
-            # A fork leaves the threads behind: whoever waited for one would wait for ever.
+            # After `close`, or a fork, which leaves the threads behind: whoever waited for one would wait for ever.
             self._begin()
         return await get_running_loop().run_in_executor(self._threads, operation, *arguments)
 
@@ -66,6 +66,7 @@ class ThreadedStore:
         return await self._run(self._store.owned_by, owner)
 
     async def close(self) -> None:
-        """Closes the store, if it can be closed, and ends the threads."""
+        """Closes the store, if it can be closed, and ends the threads. There are new ones if it is asked again."""
         await self._run(getattr(self._store, "close", lambda: None))
         self._threads.shutdown(wait=False)
+        self._process = 0
