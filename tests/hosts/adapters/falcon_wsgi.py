@@ -1,0 +1,41 @@
+"""Falcon, as a WSGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import falcon
+from hosts.host import Answer, Host, View, pieces
+from hosts.wsgi_call import WsgiCaller
+
+from coatcheck.wsgi import SessionMiddleware
+
+
+class FalconHost(Host):
+    name = "Falcon"
+    is_async = False
+
+    def __init__(self, views: Mapping[str, View], **options: Any) -> None:
+        super().__init__(views, **options)
+        app: Any = falcon.App()
+        app.add_route("/{name}", self)
+        self._caller = WsgiCaller(SessionMiddleware(app, **options))
+
+    def on_get(self, request: falcon.Request, response: falcon.Response, name: str) -> None:
+        response.content_type = falcon.MEDIA_TEXT
+        result = pieces(self.views[name], request.env["coatcheck.session"])
+        if isinstance(result, Iterator):
+            response.stream = (piece.encode() for piece in result)
+        else:
+            response.text = result
+
+    def get(
+        self,
+        path: str,
+        cookies: str | Sequence[str] = (),
+        *,
+        https: bool = True,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Answer:
+        return self._caller.get(path, cookies, https=https, headers=headers)
