@@ -79,7 +79,7 @@ class AsyncSessions(Sessions):
 
     async def _rescue(self, session: AsyncSession, error: BaseException) -> None:
         try:
-            await session.save()
+            await self.keep_async(session)
         except CoatcheckError as problem:
             error.add_note(f"What the session was changed to is lost: {problem}")
 
@@ -134,7 +134,7 @@ class AsyncSession(RequestSession):
         if self.settled():
             return
         try:
-            await self.save()
+            await self._sessions.keep_async(self)
         except asyncio.CancelledError as error:
             await self.rescue(error)
             raise

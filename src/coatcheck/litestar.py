@@ -21,15 +21,15 @@ except ImportError as _error:
 
 from litestar.config.app import AppConfig
 
-from coatcheck.asgi import ASGIApp, Message, Receive, Scope, ScopeSession, Send, SessionMiddleware
+from coatcheck.asgi import SessionMiddleware
+from coatcheck.asgi_response import ASGIApp, Message, Receive, Scope, Send
+from coatcheck.asgi_session import ScopeSession
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.core.session import Session
 from coatcheck.errors import UsageError
 from coatcheck.options import Options
 
 __all__ = ["AsyncSession", "Coatcheck"]
-
-_STARTS = ("http.response.start", "websocket.accept")
 
 
 class Coatcheck(InitPlugin):
@@ -69,21 +69,25 @@ class _Middleware(SessionMiddleware):
 
     def __init__(self, app: ASGIApp, sessions: AsyncSessions) -> None:
         async def translated(scope: Scope, receive: Receive, send: Send) -> None:
-            async def start(message: Message) -> None:
-                if message["type"] in _STARTS and not isinstance(scope["session"], Mapping):
+            session = scope["session"]
+
+            async def translate(message: Message) -> None:
+                if scope["session"] is not session:
                     scope["session"] = _content(scope)
                 await send(message)
 
-            await app(scope, receive, start)
+            await app(scope, receive, translate)
+            if scope["session"] is not session:
+                scope["session"] = _content(scope)
 
         self.app = translated
         self.sessions = sessions
 
 
-def _content(scope: Scope) -> dict[str, Any] | None:
+def _content(scope: Scope) -> Any:
     """Gives what `clear_session` and `set_session` have put in the place of the session: nothing, or a model."""
     value = scope["session"]
-    if value is Empty or value is None:
-        return None
-    content: dict[str, Any] = decode_json(encode_json(value, get_serializer_from_scope(cast(Any, scope))))
+    if value is Empty or value is None or isinstance(value, Mapping):
+        return None if value is Empty else value
+    content: Any = decode_json(encode_json(value, get_serializer_from_scope(cast(Any, scope))))
     return content

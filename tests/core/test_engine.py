@@ -588,8 +588,8 @@ def replaced_id() -> tuple[Site, str]:
     return browser.site, header
 
 
-# The one that is no verdict on the cookie.
-REFUSALS = [reason for reason in Reason if reason not in (Reason.STORE_DOWN, Reason.LATE)]
+# The others are no verdict on the cookie.
+REFUSALS = [reason for reason in Reason if reason not in (Reason.STORE_DOWN, Reason.LATE, Reason.INVALID)]
 
 
 @pytest.mark.parametrize("reason", REFUSALS)

@@ -40,6 +40,7 @@ def test_the_reasons_are_these_words() -> None:
         "from_the_future",
         "ambiguous",
         "unknown_id",
+        "invalid",
         "ended",
         "late",
         "store_down",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coatcheck.core.headers import add_no_store, add_vary
+from coatcheck.core.headers import add_no_store, add_vary, put
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,36 @@ def test_vary_says_cookie_and_keeps_what_it_said(present: list[str], header: str
 )
 def test_cache_control_forbids_storing(present: list[str], header: str | None) -> None:
     assert add_no_store(present) == header
+
+
+@pytest.mark.parametrize(
+    ("headers", "cookies", "expected"),
+    [
+        ([], [], [("Vary", "Cookie")]),
+        ([], ["a=1"], [("Vary", "Cookie"), ("Cache-Control", "no-store"), ("Set-Cookie", "a=1")]),
+        (
+            [("vary", "Accept"), ("X-One", "1"), ("VARY", "Origin"), ("cache-control", "public")],
+            ["a=1", "b=2"],
+            [
+                ("X-One", "1"),
+                ("Vary", "Accept, Origin, Cookie"),
+                ("Cache-Control", "no-store"),
+                ("Set-Cookie", "a=1"),
+                ("Set-Cookie", "b=2"),
+            ],
+        ),
+        ([("Vary", "*"), ("Cache-Control", "no-store")], [], [("Vary", "*"), ("Cache-Control", "no-store")]),
+        ([("Cache-Control", "public")], [], [("Cache-Control", "public"), ("Vary", "Cookie")]),
+        # Others of these lengths, and what sets cookies of its own.
+        (
+            [("Etag", "1"), ("Last-Modified", "1"), ("Set-Cookie", "c=3")],
+            [],
+            [("Etag", "1"), ("Last-Modified", "1"), ("Set-Cookie", "c=3"), ("Vary", "Cookie")],
+        ),
+    ],
+)
+def test_what_a_response_says_is_put_into_its_headers(
+    headers: list[tuple[str, str]], cookies: list[str], expected: list[tuple[str, str]]
+) -> None:
+    put(headers, cookies)
+    assert headers == expected

@@ -10,7 +10,7 @@ from litestar import Litestar, MediaType, Request, Response, WebSocket, get, pos
 from litestar.background_tasks import BackgroundTask
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
-from litestar.exceptions import NotAuthorizedException
+from litestar.exceptions import NotAuthorizedException, WebSocketDisconnect
 from litestar.handlers import BaseRouteHandler
 from litestar.plugins.flash import flash, get_flashes
 from litestar.response import Stream
@@ -273,3 +273,37 @@ def test_a_websocket_that_ends_its_session_ends_it(browse: Browse, storage: dict
         pass
     if storage:
         assert client.get("/look").text == "{}"
+
+
+@websocket("/replace/{how:str}")
+async def replace(socket: WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    if socket.path_params["how"] == "clear":
+        socket.clear_session()
+    else:
+        socket.set_session(Cart(["pear"]))
+    await socket.send_text("done")
+    await socket.close()
+
+
+@pytest.mark.parametrize(("how", "content"), [("clear", "{}"), ("set", "{'items': ['pear'], 'paid': False}")])
+def test_what_a_websocket_sets_or_clears_late_is_kept_where_a_store_exists(
+    browse: Browse, how: str, content: str
+) -> None:
+    client = browse([*PAGES, replace], {"store": "memory:"})
+    client.get("/put")
+    with client.websocket_connect(f"/replace/{how}", headers=header(client)) as socket:
+        assert socket.receive_text() == "done"
+    assert client.get("/look").text == content
+
+
+def test_what_a_websocket_sets_late_is_an_error_where_none_exists(browse: Browse) -> None:
+    told: list[Any] = []
+    client = browse([*PAGES, replace], {"on_event": told.append})
+    client.get("/put")
+    with client.websocket_connect("/replace/set", headers=header(client)) as socket:
+        assert socket.receive_text() == "done"
+        with pytest.raises(WebSocketDisconnect, match="Internal Server Error"):
+            socket.receive()
+    assert told[-1].reason == "late"
+    assert client.get("/look").text == "{'user': 'ann'}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 from itertools import combinations_with_replacement
+from random import Random
 
 import pytest
 from races.late import Late
 from races.orders import orders
 from races.steps import Fault
+from races.views import View
 from races.wrong_stores import Careless, Reviving
 
 from coatcheck.stores.memory import MemoryStore
@@ -71,3 +73,18 @@ def test_of_one_request_that_counts_late_each_counts_once_whatever_the_store_los
 def test_what_a_wrong_store_loses_is_seen(store: type[MemoryStore], other: tuple[str, ...]) -> None:
     with pytest.raises(AssertionError):
         list(orders(lambda: Late(store), (("look", "put 1", "put 2"), other), most=MOST))
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_walks_of_up_to_three_requests_that_do_anything(fault: Fault) -> None:
+    late = ("put", "count", "nested", "destroy", "clear")
+    for seed in range(MOST):
+        random, model = Random(seed), Late()
+        for number in range(1, random.randint(2, 4)):
+            first = random.choice(("look", "put", "count", "login", "destroy"))
+            rest = (random.choice(late[:3]) for _ in range(random.randint(0, 3)))
+            last = random.choices((*late[3:], "look"), (1, 1, 8))
+            model.begin(model.header, View(number, first, *rest, *last))
+        while under_way := [visit for visit in model.visits if not visit.request.done]:
+            model.step(random.choice(under_way), fault if random.random() < 0.1 else Fault.NONE)
+        model.settle()

@@ -19,6 +19,7 @@ from starlette_host.conftest import Browse
 
 from coatcheck import Session, StoreError
 from coatcheck.asgi import SessionMiddleware
+from coatcheck.asgi_session import DictSession
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import FailingStore
 
@@ -179,6 +180,45 @@ def test_a_look_that_failed_leaves_nothing_that_could_be_taken_for_the_content(b
     store.down = True
     client.get("/show")
     assert found == ["StoreError", "TypeError"]
+
+
+@pytest.mark.parametrize(
+    ("compare", "expected"),
+    [
+        (lambda session: session == BEFORE, True),
+        (lambda session: session != BEFORE, False),
+        (lambda session: BEFORE == session, True),  # noqa: SIM300  # the other side is asked first
+        (lambda session: BEFORE != session, False),  # noqa: SIM300
+        (lambda session: session == {}, False),
+        (lambda session: session != {}, True),
+        (bool, True),
+        (len, 2),
+        (lambda session: "user" in session, True),
+        (lambda session: list(reversed(session)), ["cart", "user"]),
+    ],
+    ids=["eq", "ne", "eq-of-dict", "ne-of-dict", "eq-empty", "ne-empty", "bool", "len", "in", "reversed"],
+)
+def test_the_first_look_may_compare(
+    visit: Callable[..., list[Any]], compare: Callable[[Any], object], expected: object
+) -> None:
+    assert visit(compare) == [expected, "Cookie"]
+
+
+def test_no_method_of_a_dict_is_left_that_would_look_beneath() -> None:
+    """Whatever a dict can do, a session does its own way, or as `object` does."""
+    not_content = {
+        "__class__",
+        "__class_getitem__",
+        "__hash__",
+        "__doc__",
+        "__new__",
+        "__getattribute__",
+        "__sizeof__",
+        "fromkeys",
+    }
+    no_answer = {"__ge__", "__gt__", "__le__", "__lt__"}
+    for name in set(vars(dict)) - not_content - no_answer:
+        assert getattr(DictSession, name) is not getattr(dict, name), name
 
 
 def test_it_is_ours_and_a_dict(visit: Callable[..., list[Any]]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from kit import OTHER_SECRET, SECRET
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -215,3 +216,21 @@ def test_a_session_that_was_taken_out_of_the_scope_is_ended(browse: Browse) -> N
     client.get("/put/old")
     client.get("/forget")
     assert not client.cookies
+
+
+def test_what_takes_its_place_when_the_answer_is_gone_is_kept_where_a_store_exists(browse: Browse) -> None:
+    def swap(request: Request) -> None:
+        request.scope["session"] = {"late": True}
+
+    def page(request: Request) -> Response:
+        return PlainTextResponse(str(len(request.session)), background=BackgroundTask(swap, request))
+
+    routes = [*ROUTES, Route("/page", page)]
+    with browse(Starlette(routes=routes, middleware=[ours(store="memory:")])) as client:
+        client.get("/put/old")
+        client.get("/page")
+        assert client.get("/look").text == "late"
+    client = browse(Starlette(routes=routes, middleware=[ours()]))
+    client.get("/put/old")
+    with pytest.raises(UsageError, match="headers of this response are gone"):
+        client.get("/page")

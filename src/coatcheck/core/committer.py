@@ -139,6 +139,14 @@ class Committer(Confined):
             return Kind.REGENERATED
         if session._packed != record.packed or session._forced:
             return Kind.CHANGED
+        return self._renewal(session, record, now)
+
+    def renews(self, session: Session, now: float) -> bool:
+        record = None if session._data is None or session._ended else session._loaded.record
+        return record is not None and self._renewal(session, record, int(now)) is not None
+
+    def _renewal(self, session: Session, record: Record, now: int) -> Kind | None:
+        """Says why a session is to be written in which nothing has changed."""
         if session._loaded.reseal:
             return Kind.RESEALED
         if self._refresh and (session.permanent if self.always else now - record.sealed_at > self._interval):
@@ -147,7 +155,7 @@ class Committer(Confined):
 
     def _seal(self, session: Session, now: int, https: bool) -> Decision | None:
         loaded = session._loaded
-        if not session._data:
+        if not session._data and not session._wanted_empty:
             session._packed = EMPTY
             if loaded.present and (session._mutated or session._forced):
                 return self._delete(loaded, https)
@@ -173,7 +181,7 @@ class Committer(Confined):
     def _send(self, session: Session, token: str, now: int, https: bool) -> Decision:
         max_age: int | None = None
         if session.permanent:
-            max_age = self._lifetime
+            max_age = session._lasts(self._lifetime, now)
             if self._absolute is not None:
                 max_age = max(0, min(max_age, int(session.created_at.timestamp()) + self._absolute - now))
         writer = self._writers[self._name]

@@ -89,6 +89,10 @@ class Engine(Confined):
         """
         return self._committer.keep(session, now)
 
+    def renews(self, session: Session, *, now: float) -> bool:
+        """Says whether a commit would write a session though nothing in it has changed."""
+        return self._committer.renews(session, now)
+
     def asks(self, header: str) -> bool:
         """Says whether a store may be asked to load what this `Cookie` header brings."""
         return any(find_values(header, name) for name in self._asks_for)

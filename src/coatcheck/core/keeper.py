@@ -66,7 +66,7 @@ class Keeper(Committer):
     def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
         loaded = session._loaded
         kept = loaded.kept
-        empty = not session._data
+        empty = not session._data and not session._wanted_empty
         ended = session._ended or (empty and session._cleared)
         if ended:
             session._kept_as = None

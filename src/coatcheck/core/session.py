@@ -58,6 +58,7 @@ class Part(Protocol):
 
         Raises `CoatcheckError` for what cannot be kept; the content is then as before.
         """
+        ...  # pyright takes a method without it for one that gives None
 
 
 class Session(Confined, MutableMapping[str, Any]):
@@ -124,6 +125,13 @@ class Session(Confined, MutableMapping[str, Any]):
     def _permanent_by_default(self) -> bool:
         """Whether a session is permanent that the application has said nothing of."""
         return False
+
+    _wanted_empty = False
+    """Whether the application wants it kept though nothing is in it."""
+
+    def _lasts(self, lifetime: int, now: int) -> int:  # noqa: ARG002  # for a framework that lets a session have its own
+        """Gives for how many seconds a browser is to keep the cookie of a permanent session."""
+        return lifetime
 
     # Reading
 
