@@ -2,58 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from io import IOBase
+from typing import TYPE_CHECKING
 
-from coatcheck.errors import StoreError
 from coatcheck.sessions import RequestSession
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
-class KeptBody:
-    """A body that may change the session. What it changed is kept before the server hears of its end.
 
-    Args:
-        refuse: gives the body to send instead, where the session cannot be had before anything was sent;
-            raises where it is too late for that. Without it, the error is raised.
-    """
+class KeepingBody:
+    """A body that may change the session. What it changed is kept before the server hears of its end."""
 
-    def __init__(
-        self,
-        body: Iterable[bytes],
-        session: RequestSession,
-        refuse: Callable[[], Iterable[bytes]] | None = None,
-    ) -> None:
+    def __init__(self, body: Iterable[bytes], session: RequestSession) -> None:
         self._body = body
         self._session = session
-        self._refuse = refuse
-        self._pieces: Iterator[bytes] | None = None
+        self._done = False
 
     def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
         try:
-            if self._pieces is None:
-                self._pieces = iter(self._body)
-            piece = next(self._pieces)
-        except StopIteration:
-            # Whoever gets the end of a stream may rely on what it said.
-            self._session.finish()
+            yield from self._body
+        except Exception as error:
+            self._rescue(error)
             raise
-        except StoreError as error:
-            if self._refuse is None:
-                self._session.rescue(error)
-                raise
-            self._pieces = iter(self._refuse())
-            return next(self._pieces)
-        except BaseException as error:
-            self._session.rescue(error)
-            raise
-        self._refuse = None
-        return piece
+        # Whoever gets the end of a stream may rely on what it said.
+        self._finish()
 
     def close(self) -> None:
         """Ends the body, and keeps what it has changed: the client may be gone before all was sent."""
         try:
-            getattr(self._body, "close", lambda: None)()
+            close(self._body)
         finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        # What could not be kept is said once, and not again when the body is closed.
+        if not self._done:
+            self._done = True
             self._session.finish()
+            self._done = False
+
+    def _rescue(self, error: Exception) -> None:
+        if not self._done:
+            self._done = True
+            self._session.rescue(error)
+
+
+def runs_nothing(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:
+    """Says whether no code of the application runs while a body is sent: it is there already, or a file.
+
+    Such a body is passed on as it is: servers look at its length, and send files by other ways.
+    """
+    if isinstance(body, (list, tuple, IOBase)):
+        return True
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(body, wrapper)
+
+
+def close(body: Iterable[bytes]) -> None:
+    """Closes what can be closed."""
+    found = getattr(body, "close", None)
+    if found is not None:
+        found()

@@ -18,7 +18,7 @@ try:
 except ImportError as _error:
     raise ImportError("coatcheck.flask needs Flask: pip install 'coatcheck[flask]'") from _error
 
-from coatcheck.bodies import KeptBody
+from coatcheck.bodies import KeepingBody
 from coatcheck.config import Configuration, Extension
 from coatcheck.core.session import Loaded, Session
 from coatcheck.errors import StoreError
@@ -52,7 +52,7 @@ class _FlaskSession(RequestSession):
         """What the configuration came to when this session was first looked at."""
         if self._configured is None:
             self._configured = self._sessions = self._interface.sessions(self._app)
-            self.header = self.environ.get("HTTP_COOKIE", "")
+            self.header: str = self.environ.get("HTTP_COOKIE", "")
         return self._configured
 
     def _load(self) -> Loaded:
@@ -115,7 +115,7 @@ class CoatcheckSessionInterface(Configuration[Sessions], SessionInterface):
         for cookie in cookies:
             response.headers.add("Set-Cookie", cookie)
         if streamed:
-            response.response = KeptBody(cast(Any, response.response), session)
+            response.response = KeepingBody(cast(Any, response.response), session)
         elif session.accessed and session.sessions.on_server:
             response.call_on_close(session.finish)
 

@@ -11,27 +11,25 @@ config.set_session_factory(session_factory(secret_key, store="redis://localhost:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable
 from typing import Any, Unpack
 
 try:
     from pyramid.httpexceptions import HTTPServiceUnavailable
     from pyramid.interfaces import ISession
     from pyramid.response import FileIter
-    from pyramid.settings import aslist, falsey, truthy
     from pyramid.threadlocal import manager
     from zope.interface import implementer
 except ImportError as _error:
     raise ImportError("coatcheck.pyramid needs Pyramid: pip install 'coatcheck[pyramid]'") from _error
 
+from coatcheck import ini
+from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import protection, put
 from coatcheck.core.session import Loaded
-from coatcheck.core.settings import Settings
 from coatcheck.errors import CoatcheckError, StoreError, UsageError
 from coatcheck.options import Options
 from coatcheck.sessions import UNAVAILABLE, RequestSession, Sessions
-from coatcheck.wsgi import KeepingBody, runs_nothing
 
 __all__ = ["PyramidSession", "includeme", "session_factory"]
 
@@ -47,9 +45,15 @@ def includeme(config: Any) -> None:
 
     Raises `UsageError` for what cannot be right.
     """
+    settings = config.registry.settings
+    options = {name.removeprefix("coatcheck."): settings[name] for name in settings if name.startswith("coatcheck.")}
+    if "session.secret_key" in settings:
+        options["secret_key"] = settings["session.secret_key"]
     try:
-        config.set_session_factory(session_factory(**_read(config.registry.settings)))
+        config.set_session_factory(session_factory(**ini.read(options)))
     except (UsageError, ImportError) as error:
+        # An error reporter shows the variables of the frames, and these hold keys.
+        del settings, options
         raise error.with_traceback(None) from None
 
 
@@ -65,7 +69,6 @@ def session_factory(secret_key: Any = None, **options: Unpack[Options]) -> Calla
     try:
         sessions = Sessions({**options, "secret_key": secret_key})
     except (UsageError, ImportError) as error:
-        # An error reporter shows the variables of the frames, and these hold keys.
         del secret_key, options
         raise error.with_traceback(None) from None
 
@@ -88,8 +91,8 @@ class StoreUnavailable(StoreError, HTTPServiceUnavailable):  # type: ignore[misc
 
     def __init__(self, error: StoreError) -> None:
         HTTPServiceUnavailable.__init__(self, body=UNAVAILABLE.encode(), content_type="text/plain", charset="utf-8")
-        self.headers.update(protection((), no_store=True))
-        self.args = error.args
+        self.headers.update([*protection((), no_store=True).items()])
+        self.args: tuple[Any, ...] = error.args
 
     def __str__(self) -> str:
         return Exception.__str__(self)
@@ -167,7 +170,6 @@ class PyramidSession(RequestSession):
         except CoatcheckError as error:
             _replace(response, _page(request, error))
             # The page may have put things right. What is still wrong is known.
-            self.reopen()
             self._commit(request, response)
         request.add_finished_callback(self._finish)
         body = response.app_iter
@@ -192,8 +194,7 @@ class PyramidSession(RequestSession):
 
     def _finish(self, _: Any) -> None:
         """Keeps what subscribers and other callbacks have changed. Pyramid calls it before the body is sent."""
-        if not self.settled():
-            self.save()
+        self.finish()
 
 
 def _page(request: Any, error: CoatcheckError) -> Any:
@@ -207,36 +208,8 @@ def _page(request: Any, error: CoatcheckError) -> Any:
 
 def _replace(response: Any, other: Any) -> None:
     """Makes a response say what another one says. Pyramid sends the one that it has."""
-    getattr(response.app_iter, "close", lambda: None)()
+    close(response.app_iter)
     response.status = other.status
     response.app_iter = other.app_iter
     response.headerlist = other.headerlist
     response.conditional_response = False
-
-
-def _read(settings: Mapping[str, Any]) -> dict[str, Any]:
-    options = {name.removeprefix("coatcheck."): value for name, value in settings.items() if name[:10] == "coatcheck."}
-    if "session.secret_key" in settings:
-        options["secret_key"] = settings["session.secret_key"]
-    types = {field.name: str(field.type) for field in fields(Settings)} | {"secret_key_fallbacks": "tuple"}
-    return {
-        option: _from_text(value, types.get(option, "")) if isinstance(value, str) else value
-        for option, value in options.items()
-    }
-
-
-def _from_text(value: str, kind: str) -> Any:
-    # What is none of its kind stays text, and the settings refuse it.
-    word = value.strip().lower()
-    if not word:
-        return None
-    if word in falsey and ("bool" in kind or "SameSite" in kind):
-        return False
-    if word in truthy and "bool" in kind:
-        return True
-    if "timedelta" in kind:
-        try:
-            return float(word)
-        except ValueError:
-            return value
-    return aslist(value) if "tuple" in kind else value

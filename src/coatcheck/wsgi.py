@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from io import IOBase
 from typing import TYPE_CHECKING, Any, Unpack
 
+from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import put
 from coatcheck.errors import StoreError, UsageError
 from coatcheck.options import Options
@@ -60,47 +60,18 @@ class SessionMiddleware:
             body = self.app(environ, response.start)
             if not response.refused and not runs_nothing(body, environ):
                 return _Body(body, response)
-            if response.begun and not response.refused and not session.settled():
-                session.save()
+            if response.begun and not response.refused:
+                session.finish()
         except BaseException as error:
-            _close(body)
+            close(body)
             if response.sent or not isinstance(error, StoreError):
                 raise
             response.refuse()
         else:
             if not response.refused:
-                # As it is: servers look at its length, and send files by other ways.
                 return body
-            _close(body)
+            close(body)
         return response.refusal
-
-
-class KeepingBody:
-    """A body that is made while it is sent. What it changes in the session is kept before its end."""
-
-    def __init__(self, body: Iterable[bytes], session: RequestSession) -> None:
-        self._body = body
-        self._session = session
-        self._lost = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self._body
-        # Whoever gets the end may rely on what was said before.
-        self._finish()
-
-    def close(self) -> None:
-        try:
-            _close(self._body)
-        finally:
-            # The client may have gone before the end.
-            self._finish()
-
-    def _finish(self) -> None:
-        """Keeps what was changed since the response began. Raises as `RequestSession.save` does, once."""
-        if not self._lost and not self._session.settled():
-            self._lost = True
-            self._session.save()
-            self._lost = False
 
 
 class _Response:
@@ -204,16 +175,22 @@ class _Body(KeepingBody):
                 response.sent = response.sent or bool(piece)
                 yield piece
             self._finish()
-        except StoreError:
-            if response.sent:
+        except Exception as error:
+            if response.sent or not isinstance(error, StoreError):
+                self._rescue(error)
                 raise
             response.refuse()
         yield from response.refusal
 
+    # Without a response, or with ours, there is nothing that has confirmed anything.
+
     def _finish(self) -> None:
-        # Without a response, or with ours, there is nothing that has confirmed anything.
         if self._response.begun and not self._response.refused:
             super()._finish()
+
+    def _rescue(self, error: Exception) -> None:
+        if self._response.begun and not self._response.refused:
+            super()._rescue(error)
 
 
 def _has_length(headers: list[tuple[str, str]]) -> bool:
@@ -221,20 +198,6 @@ def _has_length(headers: list[tuple[str, str]]) -> bool:
         if len(name) == 14 and name.lower() == "content-length":
             return True
     return False
-
-
-def runs_nothing(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:
-    """Says whether no code of the application runs while a body is sent: it is there already, or a file."""
-    if isinstance(body, (list, tuple, IOBase)):
-        return True
-    wrapper = environ.get("wsgi.file_wrapper")
-    return isinstance(wrapper, type) and isinstance(body, wrapper)
-
-
-def _close(body: Iterable[bytes]) -> None:
-    close = getattr(body, "close", None)
-    if close is not None:
-        close()
 
 
 def _discard(_: bytes) -> None:
