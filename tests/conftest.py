@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+from hosts.table import Table
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
@@ -21,3 +23,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("coatcheck")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Table(), "hosts")

@@ -28,7 +28,7 @@ def hosts() -> list[type[Host]]:
         found += [
             each
             for each in vars(module).values()
-            if isinstance(each, type) and issubclass(each, Host) and each.__module__ == module.__name__
+            if issubclass(type(each), type) and issubclass(each, Host) and each.__module__ == module.__name__
         ]
     return [each for each in found if not each.__abstractmethods__]
 
@@ -38,7 +38,8 @@ def host_class(request: pytest.FixtureRequest) -> type[Host]:
     kind: type[Host] = request.param
     reason = kind.differs.get(request.node.originalname)
     if reason is not None:
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+        # Some cases of a row may pass. `Table` sees to it that not all of them do.
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
     return kind
 
 

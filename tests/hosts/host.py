@@ -13,6 +13,18 @@ View: TypeAlias = Callable[[Session], object]
 what it yields is sent piece by piece, and the code before the first piece runs when the headers are gone."""
 
 
+class Page(str):
+    """What a page gives that sets headers of its own."""
+
+    headers: Mapping[str, str]
+
+    @classmethod
+    def of(cls, text: str, headers: Mapping[str, str]) -> Self:
+        page = cls(text)
+        page.headers = headers
+        return page
+
+
 class Answer(NamedTuple):
     """What came back."""
 
@@ -26,6 +38,11 @@ class Answer(NamedTuple):
     def all(self, name: str) -> list[str]:
         """Gives the values of a header, in their order."""
         return [value for each, value in self.headers if each.lower() == name.lower()]
+
+    @property
+    def timeless(self) -> Self:
+        """The same without its `Date`, to compare it with another."""
+        return self._replace(headers=tuple(each for each in self.headers if each[0].lower() != "date"))
 
     @property
     def cookies(self) -> list[str]:
@@ -53,7 +70,7 @@ class Host(ABC):
     """As the table of the documentation calls it."""
     is_async: ClassVar[bool]
     differs: ClassVar[Mapping[str, str]] = {}
-    """By the name of a test of the suite: why this host cannot do that. The test must then fail."""
+    """By the name of a test of the suite: why this host cannot do that. Some case of the test must then fail."""
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         self.views = views
@@ -106,6 +123,11 @@ class Browser:
 def pieces(view: View, session: Session) -> str | Iterator[str]:
     """Runs a page. Gives its text, or the pieces of a streamed one."""
     result = view(session)
-    if isinstance(result, Iterator):
+    if isinstance(result, (Iterator, Page)):
         return result
     return "" if result is None else str(result)
+
+
+def headers_of(result: str | Iterator[str]) -> dict[str, str]:
+    """Gives the headers that a page sets."""
+    return dict(result.headers) if isinstance(result, Page) else {}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hosts.conftest import Make
 from hosts.host import Browser
-from hosts.test_dict import look, put
+from hosts.pages import PAGES, look
 
 from coatcheck import Session
 from coatcheck.stores.memory import MemoryStore
@@ -22,7 +22,7 @@ def stream(session: Session) -> Iterator[str]:
 
 
 def test_a_change_in_a_stream_is_kept_where_a_store_exists(make: Make, clock: Clock) -> None:
-    browser = Browser(make({"put": put, "look": look, "stream": stream}, store=MemoryStore(clock=clock)))
+    browser = Browser(make({**PAGES, "stream": stream}, store=MemoryStore(clock=clock)))
     browser.get("/put")
     answer = browser.get("/stream")
     assert (answer.text, answer.broken) == ("onetwo", False)
@@ -31,7 +31,7 @@ def test_a_change_in_a_stream_is_kept_where_a_store_exists(make: Make, clock: Cl
 
 
 def test_a_change_in_a_stream_is_an_error_where_none_exists(make: Make) -> None:
-    browser = Browser(make({"put": put, "look": look, "stream": stream}))
+    browser = Browser(make({**PAGES, "stream": stream}))
     browser.get("/put")
     answer = browser.get("/stream")
     assert (answer.text, answer.broken) == ("one", True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 
 from coatcheck.aiohttp import get_session, setup
 
@@ -23,7 +23,7 @@ class AiohttpHost(Host):
         async def page(request: web.Request) -> web.StreamResponse:
             result = pieces(self.views[request.match_info["name"]], await get_session(request))
             if isinstance(result, str):
-                return web.Response(text=result)
+                return web.Response(text=result, headers=headers_of(result))
             response = web.StreamResponse()
             await response.prepare(request)
             for piece in result:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from blacksheep import Application, Content, Request, Response, Router, StreamedContent
 from hosts.adapters.starlette import rename
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 
 from coatcheck.asgi import SessionMiddleware
 
@@ -32,7 +32,8 @@ class BlackSheepHost(Host):
                         yield piece.encode()
 
                 return Response(200, content=StreamedContent(b"text/plain", provide))
-            return Response(200, content=Content(b"text/plain", result.encode()))
+            headers = [(name.encode(), value.encode()) for name, value in headers_of(result).items()]
+            return Response(200, headers, content=Content(b"text/plain", result.encode()))
 
         self._caller = AsgiCaller(SessionMiddleware(app, **rename(options)))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import bottle
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 from hosts.wsgi_call import WsgiCaller
 
 from coatcheck.wsgi import SessionMiddleware
@@ -24,7 +24,9 @@ class BottleHost(Host):
 
     def _page(self, name: str) -> str | Iterator[str]:
         bottle.response.content_type = "text/plain; charset=utf-8"
-        return pieces(self.views[name], bottle.request.environ["coatcheck.session"])
+        result = pieces(self.views[name], bottle.request.environ["coatcheck.session"])
+        bottle.response.headers.update(headers_of(result))
+        return result
 
     def get(
         self,

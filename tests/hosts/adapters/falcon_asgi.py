@@ -8,7 +8,7 @@ from typing import Any
 import falcon.asgi
 from hosts.adapters.starlette import rename
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 
 from coatcheck.asgi import SessionMiddleware
 
@@ -29,6 +29,8 @@ class FalconASGIHost(Host):
         if isinstance(result, Iterator):
             response.stream = _stream(result)
         else:
+            for field, value in headers_of(result).items():
+                response.append_header(field, value)
             response.text = result
 
     def get(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import falcon
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 from hosts.wsgi_call import WsgiCaller
 
 from coatcheck.wsgi import SessionMiddleware
@@ -28,6 +28,8 @@ class FalconHost(Host):
         if isinstance(result, Iterator):
             response.stream = (piece.encode() for piece in result)
         else:
+            for field, value in headers_of(result).items():
+                response.append_header(field, value)
             response.text = result
 
     def get(

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from hosts.adapters.starlette import rename
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 
 from coatcheck import Session
 from coatcheck.asgi import SessionMiddleware
@@ -25,9 +25,13 @@ class FastAPIHost(Host):
 
         @app.get("/{name}")
         def page(name: str, request: Request) -> Response:
-            session = cast(Session, request.session)
+            session = cast(Session, request.scope["session"])
             result = pieces(self.views[name], session)
-            return PlainTextResponse(result) if isinstance(result, str) else StreamingResponse(result)
+            return (
+                PlainTextResponse(result, headers=headers_of(result))
+                if isinstance(result, str)
+                else StreamingResponse(result)
+            )
 
         app.add_middleware(SessionMiddleware, **rename(options))
         self._caller = AsgiCaller(app)

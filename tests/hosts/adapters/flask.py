@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Flask, Response, stream_with_context
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 from hosts.wsgi_call import WsgiCaller
 
 from coatcheck.flask import Coatcheck, session
@@ -23,7 +23,8 @@ class FlaskHost(Host):
         @app.get("/<name>")
         def page(name: str) -> Response:
             result = pieces(self.views[name], session)
-            return Response(result if isinstance(result, str) else stream_with_context(result))
+            body = result if isinstance(result, str) else stream_with_context(result)
+            return Response(body, headers=headers_of(result))
 
         Coatcheck(app, **options)
         self._caller = WsgiCaller(app)

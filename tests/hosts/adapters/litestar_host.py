@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.response import Stream
 
@@ -25,7 +25,7 @@ class LitestarHost(Host):
         async def page(request: Request[Any, Any, Any]) -> Response[Any]:
             result = pieces(self.views[request.path_params["name"]], cast(Session, request.session))
             if isinstance(result, str):
-                return Response(result, media_type=MediaType.TEXT)
+                return Response(result, media_type=MediaType.TEXT, headers=headers_of(result))
             # Litestar takes a ValueError of a sync iterator for its end.
             return Stream(_stream(result), media_type=MediaType.TEXT)
 

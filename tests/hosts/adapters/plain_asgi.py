@@ -7,9 +7,10 @@ from typing import Any
 
 from hosts.adapters.starlette import rename
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 
-from coatcheck.asgi import Receive, Scope, Send, SessionMiddleware
+from coatcheck.asgi import SessionMiddleware
+from coatcheck.asgi_response import Receive, Scope, Send
 
 
 class PlainASGIHost(Host):
@@ -33,6 +34,7 @@ class PlainASGIHost(Host):
             await send({"type": "http.response.body", "body": b""})
             return
         body = result.encode()
+        headers += [(field.lower().encode(), value.encode()) for field, value in headers_of(result).items()]
         headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})

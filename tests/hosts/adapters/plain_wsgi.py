@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 from hosts.wsgi_call import WsgiCaller
 
 from coatcheck.wsgi import SessionMiddleware
@@ -29,7 +29,7 @@ class PlainWSGIHost(Host):
             start_response("200 OK", headers)
             return (piece.encode() for piece in result)
         body = result.encode()
-        start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
+        start_response("200 OK", [*headers, *headers_of(result).items(), ("Content-Length", str(len(body)))])
         return [body]
 
     def get(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 from hosts.wsgi_call import WsgiCaller
 from pyramid.config import Configurator
 from pyramid.response import Response
@@ -29,7 +29,9 @@ class PyramidHost(Host):
         result = pieces(view, request.session)
         if isinstance(result, Iterator):
             return Response(app_iter=(piece.encode() for piece in result), content_type="text/plain")
-        return Response(text=result, content_type="text/plain")
+        response = Response(text=result, content_type="text/plain")
+        response.headers.update(headers_of(result))
+        return response
 
     def get(
         self,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 from quart import Quart, Response, stream_with_context
 
 from coatcheck.quart import Coatcheck, session
@@ -24,7 +24,7 @@ class QuartHost(Host):
         async def page(name: str) -> Response:
             result = pieces(self.views[name], session)
             if isinstance(result, str):
-                return Response(result)
+                return Response(result, headers=headers_of(result))
 
             @stream_with_context
             async def stream() -> AsyncIterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -39,7 +39,11 @@ class StarletteHost(Host):
         async def page(request: Request) -> Response:
             session = cast(Session, request.scope["session"])
             result = pieces(self.views[request.path_params["name"]], session)
-            return PlainTextResponse(result) if isinstance(result, str) else StreamingResponse(result)
+            return (
+                PlainTextResponse(result, headers=headers_of(result))
+                if isinstance(result, str)
+                else StreamingResponse(result)
+            )
 
         app = Starlette(routes=[Route("/{name}", page)])
         app.add_middleware(SessionMiddleware, **rename(options))
