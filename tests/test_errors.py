@@ -8,12 +8,13 @@ import pickle
 import pytest
 
 import coatcheck
-from coatcheck import CoatcheckError, SessionTooLarge, StoreError, Unserializable, UsageError
+from coatcheck import CoatcheckError, InvalidSession, SessionTooLarge, StoreError, Unserializable, UsageError
 
 EXAMPLES = [
     UsageError("cookie_path must begin with /"),
     SessionTooLarge(5000, 4096, (("cart", 3000), ("user", 900))),
     Unserializable("session['cart'][0]", "is of a type that a session cannot keep: set_iterator"),
+    InvalidSession((("session['cart'][0]['price']", "int_parsing"), ("session['user']", "missing"))),
     StoreError("the store did not answer in 2 s"),
 ]
 
@@ -48,6 +49,20 @@ def test_unserializable_says_where() -> None:
     error = Unserializable("session['a']", "is a float that is not finite (nan or inf)")
     assert error.path == "session['a']"
     assert str(error) == "session['a'] is a float that is not finite (nan or inf)"
+
+
+def test_an_invalid_session_says_where_and_what() -> None:
+    error = InvalidSession((("session['cart'][0]['price']", "int_parsing"), ("session['user']", "missing")))
+    words = "session['cart'][0]['price'] (int_parsing), session['user'] (missing)"
+    assert str(error) == f"the session is not what its model says: {words}"
+
+
+def test_an_invalid_session_names_five_of_many_mistakes() -> None:
+    problems = tuple((f"session['cart'][{index}]", "missing") for index in range(7))
+    error = InvalidSession(problems)
+    assert error.problems == problems
+    assert str(error).endswith("session['cart'][4] (missing) and 2 more")
+    assert not str(InvalidSession(problems[:5])).endswith("more")
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)

@@ -204,18 +204,42 @@ def test_the_package_imports_without_any_framework() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("missing", ["flask", "flask.sessions"])
-def test_without_flask_its_module_says_what_to_install(missing: str) -> None:
-    done = run("import coatcheck.flask", missing)
+@pytest.mark.parametrize(
+    ("module", "framework", "missing"),
+    [
+        ("flask", "Flask", "flask"),
+        ("flask", "Flask", "flask.sessions"),
+        ("quart", "Quart", "quart"),
+        ("litestar", "Litestar", "litestar"),
+        ("aiohttp", "aiohttp", "aiohttp"),
+        ("pyramid", "Pyramid", "pyramid.interfaces"),
+        ("django", "Django", "django"),
+        ("typed", "pydantic", "pydantic"),
+    ],
+)
+def test_without_a_framework_its_module_says_what_to_install(module: str, framework: str, missing: str) -> None:
+    done = run(f"import warnings; warnings.simplefilter('ignore'); import coatcheck.{module}", missing)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("ImportError: coatcheck.flask needs Flask")
-    assert "pip install 'coatcheck[flask]'" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"ImportError: coatcheck.{module} needs {framework}"), done.stderr
+    assert f"pip install 'coatcheck[{module}]'" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["asgi", "wsgi"])
+def test_the_middleware_needs_no_framework(module: str) -> None:
+    frameworks = ("flask", "werkzeug", "quart", "starlette", "litestar", "aiohttp", "pyramid", "webob", "django")
+    done = run(f"import coatcheck.{module}", *frameworks, "pydantic", "markupsafe")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_sync_program_does_without_asyncio() -> None:
+    done = run("import coatcheck.wsgi; assert 'asyncio' not in sys.modules", "flask")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_public_names_are_those_of_the_documentation() -> None:
     assert sorted(coatcheck.__all__) == [
-        *("CoatcheckError", "Event", "Keyring", "Kind", "Reason", "Session", "SessionTooLarge", "Settings"),
-        *("StoreError", "Unserializable", "UsageError"),
+        *("CoatcheckError", "Event", "InvalidSession", "Keyring", "Kind", "Reason", "Session", "SessionTooLarge"),
+        *("Settings", "StoreError", "Unserializable", "UsageError"),
     ]
 
 

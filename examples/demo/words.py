@@ -147,7 +147,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "浏览器用同一个名称发来了两个不同的会话，两个都不采用。",
     ),
     "unknown_id": ("No store has a session of this id.", "存储中没有这个编号的会话。"),
+    "invalid": ("Its content is not what the application expects.", "它的内容不符合应用程序的要求。"),
     "ended": ("The session was ended, or it has another id now.", "会话已经结束，或者已经换了编号。"),
+    "late": ("It was changed when the response had already left.", "它在响应发出之后才被改动。"),
     "store_down": ("The store of the sessions does not answer.", "会话存储没有响应。"),
 }
 _UNITS = ((86400, "day", "天"), (3600, "hour", "小时"), (60, "minute", "分钟"), (1, "second", "秒"))

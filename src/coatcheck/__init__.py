@@ -14,7 +14,7 @@ from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.keys import Keyring
 from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
-from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError, Unserializable, UsageError
+from coatcheck.errors import CoatcheckError, InvalidSession, SessionTooLarge, StoreError, Unserializable, UsageError
 
 __all__ = [
     # What a program works with
@@ -30,5 +30,6 @@ __all__ = [
     "UsageError",
     "SessionTooLarge",
     "Unserializable",
+    "InvalidSession",
     "StoreError",
 ]

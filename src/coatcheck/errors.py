@@ -4,6 +4,7 @@
     ├── UsageError        your program or its configuration is wrong
     ├── SessionTooLarge   the session does not fit where it is to be kept
     ├── Unserializable    a value in the session is of a type that cannot be kept
+    ├── InvalidSession    the session is not what the application's model says
     └── StoreError        the store is down, slow or answers nonsense
 
 A token that is not ours is no error: it gives an empty session and an `Event`
@@ -14,6 +15,9 @@ value from a session.
 from __future__ import annotations
 
 from typing import Self
+
+# A list of the session may hold a thousand mistakes.
+_MOST_SPELT = 5
 
 
 class CoatcheckError(Exception):
@@ -74,9 +78,33 @@ class Unserializable(CoatcheckError, TypeError):
         return type(self), (self.path, self._problem)
 
 
+class InvalidSession(CoatcheckError):
+    """The session is not what the application's model says, as where an earlier
+    version of the program wrote it. It stays as it is. See `coatcheck.typed`.
+
+    Attributes:
+        problems: what is wrong, as pairs of where it is, as Python would write it, and the
+            name that pydantic has for the mistake: `("session['cart'][0]['price']", "int_parsing")`.
+    """
+
+    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+        self.problems = problems
+        super().__init__(f"the session is not what its model says: {spell(problems)}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (self.problems,)
+
+
 class StoreError(CoatcheckError):
     """The store could not be asked or did not answer in time.
 
     Raised where a view first looks at the session, or when the response is to be
     sent. Whether a change was kept is then unknown; nothing else was overwritten.
     """
+
+
+def spell(problems: tuple[tuple[str, str], ...]) -> str:
+    """Gives what is wrong with a session in words: where and what, and never a value."""
+    more = len(problems) - _MOST_SPELT
+    words = ", ".join(f"{where} ({what})" for where, what in problems[:_MOST_SPELT])
+    return f"{words} and {more} more" if more > 0 else words
