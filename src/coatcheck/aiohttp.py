@@ -93,10 +93,7 @@ class _Exchange:
         if self._session is None:
             # As the handler knows it: a middleware may have cloned it, to say what a proxy has said.
             self._request = request
-            # Headers are decoded from UTF-8, with surrogates for what is none; ours are bytes.
-            header = "; ".join(request.headers.getall(hdrs.COOKIE, ()))
-            header = header.encode(errors="surrogateescape").decode("latin-1")
-            self._session = AsyncSession(self._sessions, header)
+            self._session = AsyncSession(self._sessions, "; ".join(request.headers.getall(hdrs.COOKIE, ())))
             if self._decision is not None:
                 self._session.pass_by()
         return self._session
@@ -155,7 +152,7 @@ class _Body(Payload):
     """A body that is made while it is sent. What is changed meanwhile is kept before its end is sent."""
 
     def __init__(self, body: Payload, exchange: _Exchange) -> None:
-        super().__init__(body, headers=body.headers)
+        super().__init__(body)
         self._exchange = exchange
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 from abc import ABCMeta
 from asyncio import CancelledError, Lock
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import wraps
-from inspect import isawaitable
+from inspect import isawaitable, signature
 from typing import Any, cast
 
 try:
     import quart
+    from quart.globals import app_ctx
     from quart.sessions import SessionInterface, SessionMixin
-    from quart.signals import got_request_exception, got_websocket_exception
+    from quart.signals import got_request_exception
     from quart.wrappers import Request, Websocket
 except ImportError as _error:
     raise ImportError("coatcheck.quart needs Quart: pip install 'coatcheck[quart]'") from _error
@@ -150,8 +151,6 @@ class _SessionInterface(Configuration[AsyncSessions], SessionInterface):
         """Closes the stores that were opened from a URL."""
         for _, sessions in self._configured:
             await sessions.close()
-        self._configured = []
-        self._stores.clear()
 
 
 class Coatcheck(Extension[quart.Quart]):
@@ -187,7 +186,8 @@ class Coatcheck(Extension[quart.Quart]):
 
             add_background_task(run)
 
-        # A task has the session of the request that it was added in, and nobody else to keep what it changes.
+        # Before Quart 0.23, a task has the session of the request that it was added in, and nobody else keeps
+        # what it changes. Since then it has none, but by `copy_current_request_context`.
         app.add_background_task = add  # type: ignore[method-assign]
 
 
@@ -215,7 +215,10 @@ async def _answer_in_place(app: quart.Quart, error: StoreError, response: quart.
     """Has the application answer to the error, and makes the response say that."""
     if not isinstance(error, StoreUnavailable):
         error = StoreUnavailable(error)
-    answer = await app.make_response(await app.handle_user_exception(error))
+    handle = cast(Callable[..., Awaitable[Any]], app.handle_user_exception)
+    # Since Quart 0.23, it is told the context too.
+    context = () if len(signature(handle).parameters) == 1 else (cast(Any, app_ctx)._get_current_object(),)  # noqa: SLF001
+    answer = await app.make_response(await handle(*context, error))
     body = answer.get_data()
     response.status = answer.status
     response.headers = answer.headers
@@ -224,9 +227,8 @@ async def _answer_in_place(app: quart.Quart, error: StoreError, response: quart.
 
 
 @got_request_exception.connect
-@got_websocket_exception.connect
 async def _reopen(_app: quart.Quart, **_: object) -> None:
     """An error page takes the place of the response that the session may have been committed to."""
     current = _current()
-    if current is not None and isinstance(current.request, Request):
+    if current is not None:
         current.reopen()

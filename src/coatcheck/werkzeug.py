@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ServiceUnavailable
 
@@ -14,7 +16,7 @@ class StoreUnavailable(StoreError, ServiceUnavailable):
 
     def __init__(self, error: StoreError) -> None:
         ServiceUnavailable.__init__(self)
-        self.args = error.args
+        self.args: tuple[Any, ...] = error.args
 
     def __str__(self) -> str:
         return Exception.__str__(self)

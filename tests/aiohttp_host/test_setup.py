@@ -62,6 +62,23 @@ async def test_of_two_that_are_set_up_the_inner_one_says_what_the_session_is() -
 
 
 @in_loop
+async def test_middleware_between_two_that_are_set_up_may_change_the_session() -> None:
+    @web.middleware
+    async def count(request: web.Request, handler: Any) -> web.StreamResponse:
+        response: web.StreamResponse = await handler(request)
+        (await get_session(request))["seen"] = request.path
+        return response
+
+    outer, inner = shop(middlewares=[count]), shop()
+    setup(inner, OTHER_SECRET, cookie_name="admin")
+    setup(outer, SECRET)
+    outer.add_subapp("/admin", inner)
+    async with running(outer) as client:
+        await text(client, "/admin/plain")
+        assert await text(client, "/admin/look") == "{'seen': '/admin/plain'}"
+
+
+@in_loop
 async def test_a_page_that_the_outer_application_puts_in_the_place_of_another_has_the_cookie() -> None:
     @web.middleware
     async def frame(request: web.Request, handler: Any) -> web.StreamResponse:

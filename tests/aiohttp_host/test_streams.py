@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -189,6 +190,33 @@ async def test_a_generator_that_fails_sends_no_end_and_keeps_what_it_had_changed
         await text(client, "/put")
         assert await get(client) == ("one", False)
         assert await text(client, "/look") == "{'user': 'ann', 'late': True}"
+
+
+class Pipe(io.RawIOBase):
+    """Something to read of which nobody knows how long it is."""
+
+    def __init__(self) -> None:
+        self._left = [b"two", b"one"]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._left.pop() if self._left else b""
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@in_loop
+async def test_a_file_of_unknown_length_is_closed_as_ever() -> None:
+    pipe = Pipe()
+
+    async def read(request: web.Request) -> web.Response:
+        return web.Response(body=io.BufferedReader(pipe))
+
+    async with serving(shop({"stream": read})) as client:
+        assert await get(client) == ("onetwo", True)
+    assert pipe.closed
 
 
 @in_loop

@@ -11,6 +11,7 @@ import quart
 from asgi.exchange import in_loop
 from kit import attributes
 from quart import Quart, abort, flash, get_flashed_messages, jsonify, redirect, render_template_string
+from quart.signals import request_finished
 from quart_host.served import cookies, serving, shop, text
 
 from coatcheck import SessionTooLarge, StoreError
@@ -136,6 +137,36 @@ async def test_an_error_page_keeps_the_session_as_in_flask() -> None:
             async with client.get(path) as answer:
                 assert answer.status == status
         assert await text(client, "/look") == "{'stopped': True, 'failed': True}"
+
+
+@in_loop
+async def test_a_page_that_takes_the_place_of_a_finished_response_has_the_session() -> None:
+    app = shop()
+
+    async def fail(sender: Any, response: Any) -> None:
+        raise LookupError
+
+    @app.errorhandler(500)
+    async def failed(_: Any) -> tuple[str, int]:
+        session["failed"] = True
+        return "sorry", 500
+
+    async with serving(app) as client:
+        with request_finished.connected_to(fail, app):
+            async with client.get("/put") as answer:
+                assert (answer.status, await answer.text()) == (500, "sorry")
+                assert len(cookies(answer)) == 1
+        assert await text(client, "/look") == "{'user': 'ann', 'failed': True}"
+
+
+@in_loop
+async def test_several_cookie_headers_are_read() -> None:
+    async with serving(shop()) as client:
+        async with client.get("/put") as answer:
+            ours = cookies(answer)[0].partition(";")[0]
+        client.cookie_jar.clear()
+        async with client.get("/look", headers=[("Cookie", "a=b"), ("Cookie", ours)]) as answer:
+            assert await answer.text() == "{'user': 'ann'}"
 
 
 @in_loop

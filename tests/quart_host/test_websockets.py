@@ -8,12 +8,40 @@ from typing import Any
 import pytest
 from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 from asgi.exchange import in_loop
+from kit import attributes
 from quart import Quart, abort, websocket
 from quart_host.served import connected, serving, shop, text
 
 from coatcheck import Kind, Reason, UsageError
 from coatcheck.quart import session
 from coatcheck.testing import AsyncFailingStore
+
+
+async def handshake(app: Quart, path: str) -> list[Any]:
+    """Gives what an application says to a handshake by https on a server that cannot send the response of a refusal."""
+    scope: Any = {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "scheme": "wss",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"host", b"shop.example")],
+    }
+    sent: list[Any] = []
+    closed = asyncio.Event()
+
+    async def receive() -> Any:
+        await closed.wait()
+        return {"type": "websocket.disconnect", "code": 1000}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if message["type"] == "websocket.close":
+            closed.set()
+
+    await app(scope, receive, send)
+    return sent
+
 
 STORAGE = pytest.mark.parametrize("options", [{}, {"store": "memory:"}], ids=["cookie", "store"])
 
@@ -212,26 +240,30 @@ async def test_a_server_that_cannot_send_the_refusal_makes_it_an_error_too() -> 
         session["refused"] = True
         abort(403)
 
-    scope = {
-        "type": "websocket",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "scheme": "wss",
-        "path": "/refused",
-        "query_string": b"",
-        "headers": [(b"host", b"shop.example")],
-    }
-    sent: list[Any] = []
+    problem = pytest.RaisesExc(UsageError, match="as when a websocket is refused")
+    with pytest.RaisesGroup(problem, allow_unwrapped=True, flatten_subgroups=True):
+        await handshake(app, "/refused")
 
-    async def receive() -> dict[str, Any]:
-        await asyncio.Event().wait()
-        raise AssertionError
 
-    async def send(message: Any) -> None:
-        sent.append(message)
+@in_loop
+async def test_by_https_the_cookie_of_the_handshake_is_secure() -> None:
+    app = shop()
 
-    with pytest.raises(UsageError, match="as when a websocket is refused"):
-        await app(scope, receive, send)  # type: ignore[arg-type]
-    assert [message["type"] for message in sent] == []
+    @app.websocket("/begin")
+    async def begin() -> None:
+        session["begun"] = True
+        await websocket.accept({"X-Theirs": "1"}, "chat")
+
+    accepted, closed = await handshake(app, "/begin")
+    assert (accepted["type"], accepted["subprotocol"], closed["type"]) == (
+        "websocket.accept",
+        "chat",
+        "websocket.close",
+    )
+    headers = {name.decode(): value.decode() for name, value in accepted["headers"]}
+    assert headers["x-theirs"] == "1"
+    assert headers["cache-control"] == "no-store"
+    assert "secure" in attributes(headers["set-cookie"])
 
 
 @pytest.mark.parametrize("when", ["at the look", "at the handshake"])
