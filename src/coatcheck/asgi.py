@@ -18,7 +18,7 @@ from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.errors import StoreError, UsageError
 from coatcheck.options import Options
 
-__all__ = ["AsyncSession", "SessionMiddleware"]
+__all__ = ["ASGIApp", "AsyncSession", "Message", "Receive", "Scope", "Send", "SessionMiddleware"]
 
 
 class SessionMiddleware:

@@ -24,7 +24,7 @@ _ERROR = 500
 class Response:
     """What goes to one client: the session is committed when it begins, and kept again before it ends."""
 
-    begun = False
+    begun: bool = False
     _streamed = False
     _refused = False
 
