@@ -1,0 +1,39 @@
+"""The settings on the page of Django are what a site can be run with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse
+from django.test.utils import override_settings
+from django.urls import path
+from hosts.adapters.django import configure
+from hosts.wsgi_call import WsgiCaller
+from kit import SECRET
+from servers.redis import RedisServer
+
+PAGE = Path(__file__).parents[2] / "docs" / "django.md"
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def page(request: Any) -> HttpResponse:
+    request.session["cart"] = [3]
+    request.session.set_expiry(60 * 60 * 24 * 90)
+    return HttpResponse("done")
+
+
+def test_a_site_runs_with_the_settings_of_the_page(redis_server: RedisServer) -> None:
+    configure()
+    settings: dict[str, Any] = {}
+    for block in BLOCK.findall(PAGE.read_text()):
+        exec(compile(block.replace("redis://localhost:6379/0", redis_server.url()), str(PAGE), "exec"), {}, settings)
+    urls = type("urls", (), {"urlpatterns": [path("page", page)]})
+    with override_settings(SECRET_KEY=SECRET, ROOT_URLCONF=urls, **settings):
+        answer = WsgiCaller(WSGIHandler()).get("/page")
+    (cookie,) = answer.cookies
+    lasting = "Expires=[^;]+; Max-Age=(7775999|7776000)"
+    assert re.fullmatch(rf"sessionid=A[\w-]{{43}}; {lasting}; Secure; HttpOnly; Path=/; SameSite=Lax", cookie.strip())
+    assert answer.cache == ["no-store", "private"]
