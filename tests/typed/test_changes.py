@@ -117,9 +117,11 @@ def test_within_a_request_it_is_the_same_instance(site: Site, model: type[Any], 
     typed = TypedSession(model)
     session = site.open()
     first = typed.of(session)
-    first.items.append(make(item, "pear"))
+    items = first.items
+    items.append(make(item, "pear"))
     session["visits"] = 1
     assert typed.of(session) is first
+    assert first.items is items
     assert typed.of(site.open()) is not first
 
 
