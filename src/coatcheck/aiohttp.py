@@ -23,7 +23,7 @@ except ImportError as _error:
 
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.core.engine import Decision
-from coatcheck.core.headers import protection
+from coatcheck.core.headers import BODILESS, protection
 from coatcheck.errors import StoreError, UsageError
 from coatcheck.options import Options
 from coatcheck.sessions import UNAVAILABLE
@@ -120,7 +120,8 @@ class _Exchange:
         """Puts the decision into the headers that are about to leave."""
         decision, headers = self._decision, response.headers
         # A body without a length is streamed, and may look at the session yet.
-        if decision is None or not (decision.vary or hdrs.CONTENT_LENGTH not in headers):
+        streamed = hdrs.CONTENT_LENGTH not in headers and response.status not in BODILESS
+        if decision is None or not (decision.vary or streamed):
             return
         for name, value in protection(headers.items(), no_store=bool(decision.cookies)).items():
             headers[name] = value

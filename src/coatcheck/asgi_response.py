@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from coatcheck.asgi_session import header_of
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
-from coatcheck.core.headers import protection, put
+from coatcheck.core.headers import BODILESS, protection, put
 from coatcheck.core.session import Session
 from coatcheck.errors import StoreError, UsageError
 from coatcheck.sessions import UNAVAILABLE
@@ -92,7 +92,7 @@ class Response:
         session, scope = self._session, self._scope
         if scope.get("session") is not session:
             self.take_over()
-        streamed, plain = True, True
+        streamed, plain = message.get("status") not in BODILESS, True
         present = message.get("headers") or ()
         if not isinstance(present, (list, tuple)):
             # Any iterable is allowed, and some can be read but once.

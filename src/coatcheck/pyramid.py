@@ -25,7 +25,7 @@ except ImportError as _error:
 
 from coatcheck import ini
 from coatcheck.bodies import KeepingBody, close, runs_nothing
-from coatcheck.core.headers import protection, put
+from coatcheck.core.headers import BODILESS, protection, put
 from coatcheck.core.session import Loaded
 from coatcheck.errors import CoatcheckError, StoreError, UsageError
 from coatcheck.options import Options
@@ -180,7 +180,7 @@ class PyramidSession(RequestSession):
             response.content_length = length
 
     def _commit(self, request: Any, response: Any) -> None:
-        streamed = response.content_length is None and response.status_int not in (204, 304)
+        streamed = response.content_length is None and response.status_int not in BODILESS
         if not streamed and self.pass_by():
             return
         vary, cookies, _ = self._sessions.commit(

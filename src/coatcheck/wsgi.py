@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Unpack
 
 from coatcheck.bodies import KeepingBody, close, runs_nothing
-from coatcheck.core.headers import put
+from coatcheck.core.headers import BODILESS, put
 from coatcheck.errors import StoreError, UsageError
 from coatcheck.options import Options
 from coatcheck.sessions import UNAVAILABLE, RequestSession, Sessions
@@ -28,7 +28,7 @@ __all__ = ["RequestSession", "SessionMiddleware"]
 
 KEY = "coatcheck.session"
 # What has no body says nothing that a body could have said of the session.
-_BODILESS = ("204", "304")
+_BODILESS = tuple(map(str, BODILESS))
 
 
 class SessionMiddleware:

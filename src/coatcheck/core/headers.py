@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+BODILESS = (204, 304)
+"""Statuses without a body (RFC 9110, sections 15.3.5 and 15.4.5). Any other without a length is streamed."""
+
 
 def protection(present: Iterable[tuple[str, str]], *, no_store: bool) -> dict[str, str]:
     """Gives the headers that are to take the place of those of their names, for a response that has these.

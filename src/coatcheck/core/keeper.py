@@ -93,7 +93,7 @@ class Keeper(Committer):
         # Whoever planted the old id must not be logged in with it: what is set beside a new id goes nowhere else.
         if where is None or (session._renewed and session._id != where.key):
             return (yield from super()._keep(session, now))
-        if session._ended_late or (session._cleared and not session._data):
+        if session._ended_late or (session._cleared and not session._data and not session._wanted_empty):
             yield from self._records.end_at(where, now)
             self._emit(Event(Kind.DESTROYED, handle=where.key.hex()))
             session._kept_as, session._packed = None, EMPTY
