@@ -86,7 +86,7 @@ def session_factory(secret_key: Any = None, **options: Unpack[Options]) -> Calla
     return open_session
 
 
-class StoreUnavailable(StoreError, HTTPServiceUnavailable):  # type: ignore[misc]  # Pyramid has no types
+class _StoreUnavailable(StoreError, HTTPServiceUnavailable):  # type: ignore[misc]  # Pyramid has no types
     """Answers 503 where the application has no view for `StoreError`. The visitor is told no more than that."""
 
     def __init__(self, error: StoreError) -> None:
@@ -147,7 +147,7 @@ class PyramidSession(RequestSession):
         try:
             return super()._load()
         except StoreError as error:
-            raise StoreUnavailable(error) from None
+            raise _StoreUnavailable(error) from None
 
     def answer(self, request: Any, response: Any) -> None:
         """Puts into the response what it must say of the session. Pyramid calls it when the views are done.
@@ -163,7 +163,7 @@ class PyramidSession(RequestSession):
             self._commit(request, response)
         except StoreError as error:
             # It would confirm what is not kept.
-            _replace(response, _page(request, StoreUnavailable(error)))
+            _replace(response, _page(request, _StoreUnavailable(error)))
             for name, value in protection(response.headerlist, no_store=True).items():
                 response.headers[name] = value
             return
@@ -201,7 +201,7 @@ def _page(request: Any, error: CoatcheckError) -> Any:
     """Gives what the application answers to an error."""
     try:
         return request.invoke_exception_view((type(error), error, error.__traceback__), reraise=True)
-    except StoreUnavailable as answer:
+    except _StoreUnavailable as answer:
         # An application may have no view for the exceptions that are responses.
         return answer
 
