@@ -130,6 +130,7 @@ def test_refusals_are_logged_without_the_token(
 ) -> None:
     cookie = cookie_of(visit(OLD), "xiaoming")
     caplog.set_level(logging.INFO, "flask_factory")
+    caplog.clear()
     assert greeting(visit(NEW), cookie) == "Hello stranger!"
     messages = [record.getMessage() for record in caplog.records if record.name == "flask_factory"]
     assert messages == ["session - rejected: unknown_key"]
