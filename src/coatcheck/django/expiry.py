@@ -18,6 +18,10 @@ _EXPIRY = "_session_expiry"
 class ExpiringSession(AsyncSession, SessionBase):  # type: ignore[misc]  # Django has no types, and both say what a dict has
     """A session that may have an end of its own, by `set_expiry`."""
 
+    def __bool__(self) -> bool:
+        # Django 6.1 has one that is no look at the session.
+        return bool(self._content())
+
     def _left(self, content: dict[str, Any], since: float, now: float) -> float:
         """Gives for how many seconds a session that was last used then has to live."""
         expiry = content.get(_EXPIRY)
