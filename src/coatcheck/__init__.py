@@ -10,17 +10,29 @@ Coatcheck(app)
 
 from __future__ import annotations
 
+from coatcheck.accounts import SessionInfo
 from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.keys import Keyring
 from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
-from coatcheck.errors import CoatcheckError, InvalidSession, SessionTooLarge, StoreError, Unserializable, UsageError
+from coatcheck.errors import (
+    CoatcheckError,
+    CsrfError,
+    InvalidSession,
+    ReauthenticationRequired,
+    SessionTooLarge,
+    StoreError,
+    TooManySessions,
+    Unserializable,
+    UsageError,
+)
 
 __all__ = [
     # What a program works with
     "Session",
     "Settings",
     "Keyring",
+    "SessionInfo",
     # What it may be told
     "Event",
     "Kind",
@@ -31,5 +43,8 @@ __all__ = [
     "SessionTooLarge",
     "Unserializable",
     "InvalidSession",
+    "ReauthenticationRequired",
+    "TooManySessions",
+    "CsrfError",
     "StoreError",
 ]

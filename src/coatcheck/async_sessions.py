@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any, Self
 
+from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.core.engine import Decision
 from coatcheck.core.session import Loaded
-from coatcheck.drive import run_async
+from coatcheck.drive import run, run_async
 from coatcheck.errors import CoatcheckError, StoreError, UsageError
 from coatcheck.sessions import RequestSession, Sessions
 from coatcheck.stores.opening import open_async_store
@@ -21,7 +22,7 @@ from coatcheck.stores.protocols import AsyncStore
 from coatcheck.stores.threaded import ThreadedStore
 
 
-class AsyncSessions(Sessions):
+class AsyncSessions(AsyncAccountCalls, Sessions):  # type: ignore[misc]  # the calls are awaited here
     """As `Sessions`, for asyncio. A sync store works in threads."""
 
     def __init__(self, options: Mapping[str, Any], **others: Any) -> None:
@@ -36,11 +37,15 @@ class AsyncSessions(Sessions):
             return store  # type: ignore[no-any-return]
         return ThreadedStore(store)
 
+    def _accounts(self) -> AsyncSessions:
+        return self
+
     def read(self, session: RequestSession) -> Loaded:
         """Gives what a request brought for which no store is asked."""
         if self.on_server and self.engine.asks(session.header):
             raise UsageError("the session is in a store that is asked with await: load() it before the first look")
-        return super().read(session)
+        # What has been ended was asked for when the request began.
+        return run(self.engine.load(session.header, now=self.clock(), ask=False))
 
     async def load(self, session: RequestSession) -> Loaded:
         """As `Sessions.read`, and asks the store."""
@@ -51,7 +56,9 @@ class AsyncSessions(Sessions):
     ) -> Decision:
         """As `Sessions.commit`."""
         if not self.on_server:
-            return self.commit(session, https=https, host=host, streamed=streamed)
+            decision = self.engine.commit_sealed(session, self.clock(), https)
+            if decision is not None:
+                return self._judged(decision, host, streamed=streamed)
         try:
             async with session.turn():
                 decision = await run_async(self.engine.commit(session, now=self.clock(), https=https), self.stores)
@@ -103,7 +110,9 @@ class AsyncSession(RequestSession):
         That the store fails is raised at the first look.
         """
         sessions = self._sessions
-        if self._found is None and self._data is None and sessions.on_server and sessions.engine.asks(self.header):
+        if self._found is not None or self._data is not None or not (sessions.on_server or sessions.remembers):
+            return self
+        if sessions.engine.asks_first(self.header, now=sessions.clock()):
             try:
                 found: Loaded | StoreError = await sessions.load(self)
             except StoreError as error:

@@ -5,6 +5,9 @@
     ├── SessionTooLarge   the session does not fit where it is to be kept
     ├── Unserializable    a value in the session is of a type that cannot be kept
     ├── InvalidSession    the session is not what the application's model says
+    ├── ReauthenticationRequired   the user has to prove again who it is
+    ├── TooManySessions   the user is signed in at as many places as are allowed
+    ├── CsrfError         a form does not come from a page of this session
     └── StoreError        the store is down, slow or answers nonsense
 
 A token that is not ours is no error: it gives an empty session and an `Event`
@@ -93,6 +96,55 @@ class InvalidSession(CoatcheckError):
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self.problems,)
+
+
+class ReauthenticationRequired(CoatcheckError):
+    """`require_fresh` was called, and the user has not signed in lately enough. The session stays as it is.
+
+    Show the page that asks for the password, and call `session.login` again.
+
+    Attributes:
+        signed_in: whether somebody is signed in at all.
+    """
+
+    def __init__(self, signed_in: bool = False) -> None:
+        self.signed_in = signed_in
+        super().__init__(
+            "the user has signed in too long ago for this, and has to do so again"
+            if signed_in
+            else "nobody is signed in, and this needs somebody who has just done so"
+        )
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (self.signed_in,)
+
+
+class TooManySessions(CoatcheckError):
+    """The user is signed in at as many places as `max_sessions_per_user` allows, and `over_limit` says "refuse".
+
+    Raised when the response is to leave. Nobody has been signed in or out; the browser's
+    cookie stays as it was.
+
+    Attributes:
+        limit: how many sessions a user may have.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"the user has {limit} sessions already, and may have no more")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (self.limit,)
+
+
+class CsrfError(CoatcheckError):
+    """A request that would change something brings no token of this session (`csrf_token`), or another's.
+
+    Another site may have sent it, or somebody has signed in or out since the page was made.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the form does not come from a page of this session")
 
 
 class StoreError(CoatcheckError):

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict
 
 from coatcheck.core.events import Event
 from coatcheck.core.merge import MergeRule
-from coatcheck.core.settings import SameSite
+from coatcheck.core.settings import Mode, Preset, SameSite
 
 __all__ = ["Options"]
 
@@ -19,6 +19,7 @@ class Options(TypedDict, total=False):
     secret_key_fallbacks: Iterable[Any] | None
     store: Any
     earlier_store: Any
+    revocations: Any
     clock: Callable[[], float] | None
     on_event: Callable[[Event], object] | None
 
@@ -35,6 +36,14 @@ class Options(TypedDict, total=False):
     refresh_each_request: bool | None
     refresh_interval: timedelta | float | None
     absolute_lifetime: timedelta | float | None
+    idle: timedelta | float | None
+    preset: Preset | None
+    rotate_every: timedelta | float | None
+    max_sessions_per_user: int | None
+    over_limit: Literal["end_oldest", "refuse"] | None
+    mode: Mode | None
+    revocation_delay: float | None
+    revocations_down: Literal["closed", "open"] | None
     allow_weak_key: bool | None
     store_down: Literal["error", "empty"] | None
     move_cookies: bool | None

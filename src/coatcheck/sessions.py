@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
 from typing import Any, NoReturn
 
+from coatcheck.accounts import AccountCalls
+from coatcheck.bell import open_bell
 from coatcheck.core.confined import Confined
 from coatcheck.core.engine import Decision, Engine
 from coatcheck.core.events import Event, Kind, Reason
@@ -27,12 +29,12 @@ UNAVAILABLE = "Service Unavailable\n"
 """What a visitor is told with status 503 where the store fails, and no more."""
 
 
-class Sessions(Confined):
+class Sessions(AccountCalls, Confined):
     """The sessions of one application under one configuration, for a sync program.
 
     Args:
-        options: those of `Settings`, and `secret_key`, `secret_key_fallbacks`, `store`, `earlier_store`, `clock`
-            and `on_event`.
+        options: those of `Settings`, and `secret_key`, `secret_key_fallbacks`, `store`, `earlier_store`,
+            `revocations`, `clock` and `on_event`.
         debug: whether a weak secret key is taken with a warning.
         warned: what the log has been told already.
         opened: by URL, stores that are open already. What is opened here is added.
@@ -63,16 +65,33 @@ class Sessions(Confined):
         self.permanent: bool = settings.permanent
         self.opened: dict[str, Any] = {} if opened is None else opened
         self.stores: tuple[Any, ...] = tuple(
-            self._store(others.get(option), option) for option in ("store", "earlier_store")
+            self._store(others.get(option), option) for option in ("store", "earlier_store", "revocations")
         )
-        if self.stores[0] is not None and self.stores[0] is self.stores[1]:
+        store, earlier_store, revocations = self.stores
+        if store is not None and store is earlier_store:
             raise UsageError("store and earlier_store are the same")
-        store, earlier_store = (opened is not None for opened in self.stores)
+        _check_mode(settings, store=store is not None)
+        if revocations is None and store is not None:
+            # What has been ended is remembered where the sessions are.
+            revocations = store
+            self.stores = (store, earlier_store, store)
+        if revocations is None and settings.max_sessions_per_user is not None:
+            raise UsageError("max_sessions_per_user needs a store, or revocations=: there is nowhere to count sessions")
+        self.remembers: bool = revocations is not None
+        """Whether there is a list of what has been ended."""
+        place = others.get("revocations") or others.get("store")
         self.engine: Engine = Engine(
-            settings, keyring, random=os.urandom, emit=self.watch, store=store, earlier_store=earlier_store
+            settings,
+            keyring,
+            random=os.urandom,
+            emit=self.watch,
+            store=store is not None,
+            earlier_store=earlier_store is not None,
+            revocations=self.remembers,
+            bell=open_bell(place, settings.audience) if self.remembers else None,
         )
-        self.on_server: bool = store or earlier_store
-        """Whether there is a store that a request may ask."""
+        self.on_server: bool = store is not None or earlier_store is not None
+        """Whether there is a store that a request may ask for its session."""
 
     def _store(self, store: Any, option: str) -> Any:
         if isinstance(store, str):
@@ -91,6 +110,9 @@ class Sessions(Confined):
             raise UsageError(f"{option} is a store for asyncio, and this framework needs a sync one")
         return store
 
+    def _accounts(self) -> Sessions:
+        return self
+
     def read(self, session: RequestSession) -> Loaded:
         """Gives what the request brought. Raises `StoreError`."""
         return run(self.engine.load(session.header, now=self.clock()), self.stores)
@@ -103,9 +125,8 @@ class Sessions(Confined):
             streamed: whether the response has no length, so that its body may look at the session yet.
         """
         try:
-            if not self.on_server:
-                decision = self.engine.commit_sealed(session, self.clock(), https)
-            else:
+            decision = None if self.on_server else self.engine.commit_sealed(session, self.clock(), https)
+            if decision is None:
                 decision = run(self.engine.commit(session, now=self.clock(), https=https), self.stores)
         except StoreError as error:
             self.watch.store_down(error)
@@ -127,6 +148,13 @@ class Sessions(Confined):
         except StoreError as error:
             self.watch.store_down(error)
             raise
+
+
+def _check_mode(settings: Settings, *, store: bool) -> None:
+    if settings.mode in ("store", "hybrid") and not store:
+        raise UsageError(f"mode {settings.mode!r} needs a store, such as store='redis://localhost:6379/0'")
+    if settings.mode == "cookie" and store:
+        raise UsageError("mode 'cookie' keeps sessions in their cookies: leave store out, or name it earlier_store")
 
 
 def _bare(secret: Any) -> Any:

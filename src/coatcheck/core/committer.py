@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from coatcheck.core.codec import EMPTY, sizes
+from coatcheck.core.codec import EMPTY, sizes, unpack
 from coatcheck.core.confined import Confined
 from coatcheck.core.cookie import LIMIT_BYTES, CookieWriter
 from coatcheck.core.events import Event, Kind, Reason
+from coatcheck.core.facts import Facts
 from coatcheck.core.operations import Steps
 from coatcheck.core.record import Record
+from coatcheck.core.register import Limits, Register
 from coatcheck.core.session import TOO_EARLY, TOO_LATE, Loaded, Session
 from coatcheck.core.settings import Settings
-from coatcheck.core.token import TokenSealer
-from coatcheck.errors import CoatcheckError, SessionTooLarge, UsageError
+from coatcheck.core.token import TokenSealer, token_chars
+from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError, UsageError
 
 _REFRESHES_PER_LIFETIME = 100
 _LONGEST_REFRESH = 3600
@@ -32,6 +34,13 @@ class Decision(NamedTuple):
     """Whether a session leaves in a cookie without Secure."""
 
 
+def refresh_interval(settings: Settings) -> float:
+    """Gives how old a seal must be to be renewed, in seconds."""
+    if settings.refresh_interval is not None:
+        return settings.refresh_interval.total_seconds()
+    return min(settings.unseen_seconds / _REFRESHES_PER_LIFETIME, _LONGEST_REFRESH)
+
+
 _NOTHING = Decision(False)
 _VARY = Decision(True)
 
@@ -39,41 +48,121 @@ _VARY = Decision(True)
 class Committer(Confined):
     """Writes sessions into their cookies. `Keeper` writes those that are kept on the server."""
 
-    def __init__(self, settings: Settings, sealers: Mapping[str, TokenSealer], emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sealers: Mapping[str, TokenSealer],
+        emit: Callable[[Event], None],
+        register: Register | None = None,
+    ) -> None:
         self._emit = emit
+        self._register = register
         self._name = settings.cookie_name
         self._earlier = settings.earlier_cookie_names
         self._sealer = sealers[settings.cookie_name]
         names = (settings.cookie_name, *settings.earlier_cookie_names)
         self._writers = {name: CookieWriter(name, settings) for name in names}
-        self._lifetime = int(settings.permanent_lifetime.total_seconds())
-        self._absolute = None if settings.absolute_lifetime is None else int(settings.absolute_lifetime.total_seconds())
+        self._limits = Limits.of(settings, refresh_interval(settings))
+        self._lifetime, self._absolute, self._interval = self._limits
         self._refresh = settings.refresh_each_request
-        self._interval = min(self._lifetime / _REFRESHES_PER_LIFETIME, _LONGEST_REFRESH)
-        if settings.refresh_interval is not None:
-            self._interval = settings.refresh_interval.total_seconds()
         # Flask's own behaviour: a permanent session goes with every response, looked at or not.
         self.always: bool = self._refresh and settings.refresh_interval == timedelta(0)
 
     def commit(self, session: Session, now: float, https: bool) -> Steps[Decision]:
-        yield from ()
-        return self.commit_sealed(session, now, https)
-
-    def commit_sealed(self, session: Session, now: float, https: bool) -> Decision:
-        """As `commit`, where no store is asked: without the generators, which take a third of the time."""
         quiet = self._begin(session)
         if session._data is None:
             return quiet
         try:
             if session._parts:
                 session.gather()
-            return self._seal(session, int(now), https) or quiet
+            if session._loaded.down:
+                self._pass_over(session)
+                return quiet
+            if self._register is not None and self._register.rotates(session, int(now)):
+                session._renew()
+            decision = yield from self._decide(session, int(now), https)
+            if session._signing or session._signed_out:
+                self._tell(session)
+            return decision or quiet
+        except CoatcheckError as error:
+            self._fail(session, error)
+            return quiet
+        except BaseException:
+            # The request was cancelled, and whether the store did what it was asked last is not known.
+            self._undo(session)
+            raise
+
+    def commit_sealed(self, session: Session, now: float, https: bool) -> Decision | None:
+        """As `commit`, where no store is asked: without the generators, which take a third of the time.
+
+        Gives None, and has done nothing, where one has to be.
+        """
+        quiet = self._begin(session)
+        if session._data is None:
+            return quiet
+        try:
+            if session._parts:
+                session.gather()
+            if session._loaded.down or (self._register is not None and self._register.concerns(session, int(now))):
+                return None
+            decision = self._seal(session, int(now), https)
+            if session._signing or session._signed_out:
+                self._tell(session)
+            return decision or quiet
         except CoatcheckError as error:
             self._fail(session, error)
             return quiet
         except BaseException:
             self._undo(session)
             raise
+
+    def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
+        """Tells others what has become of a session that is sealed in its cookie, and gives what the response says."""
+        if self._register is not None:
+            writes = False
+            if not session._is_empty():
+                record = None if session._ended else session._loaded.record
+                kind = self._change(session, record, now)
+                writes = kind is not None
+                # Before anything is ended for a cookie that will not be sent.
+                self._check_room(session._packed, session._facts)
+            yield from self._register.settle(session, now, writes=writes)
+        return self._seal(session, now, https)
+
+    def _pass_over(self, session: Session) -> None:
+        if session._ended or session._cleared:
+            # Whoever signed out must not be told that it was done.
+            raise StoreError("the session could not be ended, for the store does not answer")
+        if session._mutated or session._forced:
+            self._emit(Event(Kind.DROPPED, Reason.STORE_DOWN))
+
+    def _tell(self, session: Session) -> None:
+        """Has the listeners know who has signed in or out, once."""
+        if session._told or session._gone:
+            return
+        session._told = True
+        if session._signed_out:
+            before = session._loaded.record
+            forgets = self._register is None and session._loaded.kept is None
+            self._emit(
+                Event(
+                    Kind.SIGNED_OUT, Reason.UNREVOKED if forgets else None, None if before is None else before.id.hex()
+                )
+            )
+        if session._signing:
+            self._emit(Event(Kind.SIGNED_IN, handle=session._identity().hex()))
+
+    def _check_room(self, packed: bytes, facts: Facts | None) -> None:
+        size = len(self._name) + token_chars(packed, facts)
+        if size > LIMIT_BYTES:
+            content: Any = unpack(packed)
+            raise SessionTooLarge(size, LIMIT_BYTES, sizes(content))
+
+    def _facts(self, session: Session, record: Record | None) -> Facts | None:
+        """Gives what is sealed beside the content."""
+        if session._facts is None and self._register is not None and (record is None or session._renewed):
+            session._facts = self._register.new_facts()
+        return session._facts
 
     def _begin(self, session: Session) -> Decision:
         """Closes a session, and opens it where there may be something to say. Gives what to say otherwise."""
@@ -155,7 +244,7 @@ class Committer(Confined):
 
     def _seal(self, session: Session, now: int, https: bool) -> Decision | None:
         loaded = session._loaded
-        if not session._data and not session._wanted_empty:
+        if session._is_empty():
             session._packed = EMPTY
             if loaded.present and (session._mutated or session._forced):
                 return self._delete(loaded, https)
@@ -170,7 +259,8 @@ class Committer(Confined):
         record = None if kind is Kind.CREATED else session._loaded.record
         created_at = now if record is None else record.created_at
         session_id = session._identity()
-        token = self._sealer.seal(Record(session_id, created_at, now, session._packed), now)
+        facts = self._facts(session, record)
+        token = self._sealer.seal(Record(session_id, created_at, now, session._packed, facts), now)
         size = len(self._name) + len(token)
         if size > LIMIT_BYTES:
             del token
@@ -183,7 +273,7 @@ class Committer(Confined):
         if session.permanent:
             max_age = session._lasts(self._lifetime, now)
             if self._absolute is not None:
-                max_age = max(0, min(max_age, int(session.created_at.timestamp()) + self._absolute - now))
+                max_age = max(0, min(max_age, session._began_at() + self._absolute - now))
         writer = self._writers[self._name]
         cookies: tuple[str, ...] = (writer.write(token, https=https, max_age=max_age, now=now),)
         if self._earlier:

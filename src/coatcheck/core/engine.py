@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coatcheck.core.committer import Committer, Decision
+from coatcheck.core.accounts import Accounts
+from coatcheck.core.committer import Committer, Decision, refresh_interval
 from coatcheck.core.confined import Confined
 from coatcheck.core.cookie import find_values
 from coatcheck.core.events import Event
@@ -18,6 +19,10 @@ from coatcheck.core.keys import Keyring
 from coatcheck.core.loader import Loader
 from coatcheck.core.moves import Moves
 from coatcheck.core.operations import Steps
+from coatcheck.core.owners import Owners
+from coatcheck.core.register import Limits, Register
+from coatcheck.core.revocations import Bell, Revocations
+from coatcheck.core.roster import Rosters
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer
@@ -33,6 +38,8 @@ class Engine(Confined):
         emit: called with each event.
         store: whether sessions are kept in a store, and not in the cookie.
         earlier_store: whether there is a store that sessions are moved from.
+        revocations: whether there is a store for the list of what has been ended, and for the rosters.
+        bell: tells when that list has changed.
     """
 
     def __init__(  # noqa: PLR0913  # what the core is not to find by itself
@@ -44,29 +51,47 @@ class Engine(Confined):
         emit: Callable[[Event], None],
         store: bool = False,
         earlier_store: bool = False,
+        revocations: bool = False,
+        bell: Bell | None = None,
     ) -> None:
         names = (settings.cookie_name, *settings.earlier_cookie_names)
+        self._names = names
         self._asks_for = names if store or earlier_store else ()
         sealers = {name: TokenSealer(keyring, settings.audience, name, random) for name in names}
+        register = None
+        if revocations:
+            owners = Owners(keyring, settings.audience)
+            self.revocations: Revocations | None = Revocations(
+                owners, settings.audience, delay=settings.revocation_delay, bell=bell
+            )
+            rosters = Rosters(keyring, owners, settings.audience, random)
+            limits = Limits.of(settings, refresh_interval(settings))
+            register = Register(settings, self.revocations, rosters, random, limits, store=store)
+        else:
+            self.revocations = None
+        self.accounts: Accounts = Accounts(register, emit)
         if store or earlier_store:
             records = Moves(settings, keyring, random, store=store, earlier_store=earlier_store)
-            self._loader = Loader(settings, sealers, records, emit)
-            self._committer: Committer = Keeper(settings, sealers, records, emit)
+            self._loader = Loader(settings, sealers, records, emit, register, random)
+            self._committer: Committer = Keeper(settings, sealers, records, emit, register)
         else:
-            self._loader = Loader(settings, sealers, None, emit)
-            self._committer = Committer(settings, sealers, emit)
+            self._loader = Loader(settings, sealers, None, emit, register, random)
+            self._committer = Committer(settings, sealers, emit, register)
         # Not by way of methods here: every request of a site without a store calls them.
         self.load_sealed: Callable[[str, float], Loaded | None] = self._loader.load_sealed
         """As `load`, without a driver, for an engine without stores; None where it takes more than that."""
-        self.commit_sealed: Callable[[Session, float, bool], Decision] = self._committer.commit_sealed
-        """As `commit`, without a driver, for an engine without stores: session, now, https."""
+        self.commit_sealed: Callable[[Session, float, bool], Decision | None] = self._committer.commit_sealed
+        """As `commit`, without a driver, for an engine without stores: session, now, https; None where it takes one."""
 
-    def load(self, header: str, *, now: float) -> Steps[Loaded]:
+    def load(self, header: str, *, now: float, ask: bool = True) -> Steps[Loaded]:
         """Gives what a `Cookie` header brings: a session of ours, or a new one for whatever else it holds.
 
         Raises `StoreError` if the store cannot say, unless the settings have the request go on.
+
+        Args:
+            ask: whether the list of revocations is brought up to date, where it is time.
         """
-        return self._loader.load(header, now)
+        return self._loader.load(header, now, ask=ask)
 
     @property
     def sends_always(self) -> bool:
@@ -96,3 +121,10 @@ class Engine(Confined):
     def asks(self, header: str) -> bool:
         """Says whether a store may be asked to load what this `Cookie` header brings."""
         return any(find_values(header, name) for name in self._asks_for)
+
+    def asks_first(self, header: str, *, now: float) -> bool:
+        """As `asks`, and whether the list of revocations is to be brought up to date before."""
+        revocations = self.revocations
+        if revocations is not None and revocations.stale(now):
+            return any(find_values(header, name) for name in self._names)
+        return self.asks(header)

@@ -16,6 +16,13 @@ class Kind(StrEnum):
     REGENERATED = "regenerated"
     MERGED = "merged"
     """Kept together with what another request had kept meanwhile."""
+    SIGNED_IN = "signed_in"
+    SIGNED_OUT = "signed_out"
+    """By its own browser. The reason says where copies of its cookie stay valid."""
+    REVOKED = "revoked"
+    """Ended by somebody else: its user from another browser, or the application."""
+    REUSED = "reused"
+    """An id that had been replaced came back: somebody has a copy of the cookie. The whole family was ended."""
     DESTROYED = "destroyed"
     DROPPED = "dropped"
     """A change that was not kept; the reason says why."""
@@ -53,6 +60,12 @@ class Reason(StrEnum):
     """The content is not what the application's model says, and the session was begun anew."""
     ENDED = "ended"
     """The session was destroyed, or its id was replaced."""
+    REVOKED = "revoked"
+    """The session was ended from elsewhere: by its user, or by the application."""
+    REUSED = "reused"
+    """The id was replaced, and its grace is over. Its browser has another, so this is a copy of its cookie."""
+    UNREVOKED = "unrevoked"
+    """The session was ended in this browser only: without a store or `revocations`, copies of its cookie stay valid."""
     LATE = "late"
     """The headers of the response were gone, and the browser could not be told."""
     STORE_DOWN = "store_down"
@@ -76,6 +89,8 @@ class Event(NamedTuple):
 class Rejected(Exception):
     """A token is not ours. Stays inside the core, where it becomes an event."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, family: bytes = b"") -> None:
         self.reason = reason
+        self.family = family
+        """What is to be ended, for one of its members was a copy."""
         super().__init__(reason.value)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
-from coatcheck.core.codec import EMPTY, pack, sizes, unpack
+from coatcheck.core.codec import EMPTY, pack
 from coatcheck.core.committer import Committer, Decision
-from coatcheck.core.cookie import LIMIT_BYTES
 from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.merge import Draft, additions
 from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import NOBODY, REPLACED, Id, Kept, make_id, write_token
 from coatcheck.core.operations import Steps
 from coatcheck.core.record import Record
+from coatcheck.core.register import Register
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
-from coatcheck.core.token import TokenSealer, token_chars
-from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError
+from coatcheck.core.token import TokenSealer
+from coatcheck.errors import SessionTooLarge, StoreError
 
 # What the packed content of a permanent session holds. Others may hold it too, in a text: they send a cookie too many.
 _PERMANENT = b"_permanent\xc3"
@@ -33,51 +33,40 @@ class Keeper(Committer):
         sealers: Mapping[str, TokenSealer],
         records: Moves,
         emit: Callable[[Event], None],
+        register: Register | None = None,
     ) -> None:
-        super().__init__(settings, sealers, emit)
+        super().__init__(settings, sealers, emit, register)
         self._records = records
-
-    def commit(self, session: Session, now: float, https: bool) -> Steps[Decision]:
-        quiet = self._begin(session)
-        if session._data is None:
-            return quiet
-        try:
-            if session._parts:
-                session.gather()
-            if session._loaded.down:
-                self._pass_over(session)
-                return quiet
-            return (yield from self._decide(session, int(now), https)) or quiet
-        except CoatcheckError as error:
-            self._fail(session, error)
-            return quiet
-        except BaseException:
-            # The request was cancelled, and whether the store did what it was asked last is not known.
-            self._undo(session)
-            raise
-
-    def _pass_over(self, session: Session) -> None:
-        if session._ended or session._cleared:
-            # Whoever signed out must not be told that it was done.
-            raise StoreError("the session could not be ended, for the store does not answer")
-        if session._mutated or session._forced:
-            self._emit(Event(Kind.DROPPED, Reason.STORE_DOWN))
+        self._hybrid = settings.mode == "hybrid"
 
     def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
         loaded = session._loaded
         kept = loaded.kept
-        empty = not session._data and not session._wanted_empty
+        empty = session._is_empty()
         ended = session._ended or (empty and session._cleared)
+        if self._hybrid and kept is None and loaded.home is None and not loaded.on_server and not session._signing:
+            if not self._outgrows(session):
+                return (yield from super()._decide(session, now, https))
+            session._move_to_server()
+            session._renewed, loaded = True, session._loaded
         if ended:
             session._kept_as = None
             yield from self._end(loaded, now)
         record = None if ended else loaded.record
         # A session that was emptied key by key goes on: another request may be filling it.
         if (empty and record is None) or (not self._records.writes and (kept is None or ended)):
+            yield from self._settle(session, now, writes=not empty)
             return self._seal(session, now, https)
         kind = self._change(session, record, now)
         if kind is None:
+            yield from self._settle(session, now, writes=False)
             return self._clean(loaded, https)
+        if self._hybrid and not loaded.on_server:
+            # Somebody has signed out, and the guest's session begins in the cookie.
+            self._check_room(session._packed, session._facts)
+            yield from self._settle(session, now, writes=True)
+            return self._seal(session, now, https)
+        yield from self._settle(session, now, writes=True)
         if kept is not None and record is not None:
             if kept.entry.state == REPLACED and not self._may_go_on(kept, kind):
                 # Whoever sent the id that was replaced may have the new one, or may have no right to it.
@@ -88,12 +77,27 @@ class Keeper(Committer):
                 return (yield from self._touch(session, kept, now, https))
         return (yield from self._save(session, kind, now, https))
 
+    def _settle(self, session: Session, now: int, *, writes: bool) -> Steps[None]:
+        if self._register is not None and self._register.concerns(session, now):
+            yield from self._register.settle(session, now, writes=writes)
+
+    def _outgrows(self, session: Session) -> bool:
+        """Says whether a guest's session is too large for a cookie."""
+        if session._is_empty():
+            return False
+        session._pack()
+        try:
+            self._check_room(session._packed, session._facts)
+        except SessionTooLarge:
+            return True
+        return False
+
     def _keep(self, session: Session, now: int) -> Steps[bool]:
         where = session._kept_as
         # Whoever planted the old id must not be logged in with it: what is set beside a new id goes nowhere else.
         if where is None or (session._renewed and session._id != where.key):
             return (yield from super()._keep(session, now))
-        if session._ended_late or (session._cleared and not session._data and not session._wanted_empty):
+        if session._ended_late or session._is_over():
             yield from self._records.end_at(where, now)
             self._emit(Event(Kind.DESTROYED, handle=where.key.hex()))
             session._kept_as, session._packed = None, EMPTY
@@ -162,13 +166,14 @@ class Keeper(Committer):
             record, packed, kind = None, pack(content), Kind.CREATED
         draft = self._records.draft(record, content, packed, now)
         draft.before = session._draft
+        draft.facts, draft.facts_before = self._facts(session, record), None if record is None else record.facts
         known = loaded.home or (loaded.kept and loaded.kept.id)
         if known is None or kind in (Kind.CREATED, Kind.REGENERATED):
             id_ = make_id(self._name, session._drawn())
         else:
             id_ = known
         try:
-            where = yield from self._place(loaded, kind, id_, draft, now)
+            where = yield from self._place(loaded, kind, id_, draft, now, signing=session._signing)
         finally:
             session._draft = draft
         # Not `where`: the id that took the place meanwhile is another's, and this request learns nothing from there.
@@ -188,19 +193,23 @@ class Keeper(Committer):
     def _was_permanent(self, session: Session, record: Record) -> bool:
         return _PERMANENT in record.packed or (session._permanent_by_default and _TEMPORARY not in record.packed)
 
-    def _place(self, loaded: Loaded, kind: Kind, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
+    def _place(  # noqa: PLR0913  # all that is known of the session
+        self, loaded: Loaded, kind: Kind, id_: Id, draft: Draft, now: int, *, signing: bool
+    ) -> Steps[Id | None]:
         """Keeps a draft under an id. Gives the one under which it is kept now; None if it has been ended meanwhile."""
         records, kept, home = self._records, loaded.kept, loaded.home
-        if kind is Kind.CREATED:
+        if kind is Kind.CREATED or (kept is None and home is None):
             return (yield from records.create(id_, draft, now))
         renewed = kind is Kind.REGENERATED
         if home is not None and renewed:
-            return (yield from records.rename_from_elsewhere(kept, home, id_, draft, now))
+            return (yield from records.rename_from_elsewhere(kept, home, id_, draft, now, signing=signing))
         if home is not None:
             return (yield from records.bring_home(kept, home, draft, now))
         # What is not from elsewhere was read from its record.
         at_home = cast(Kept, kept)
-        return (yield from (records.rename(at_home, id_, draft, now) if renewed else records.save(at_home, draft, now)))
+        if renewed:
+            return (yield from records.rename(at_home, id_, draft, now, signing=signing))
+        return (yield from records.save(at_home, draft, now))
 
     def _touch(self, session: Session, kept: Kept, now: int, https: bool) -> Steps[Decision | None]:
         handle = kept.id.key.hex()
@@ -220,12 +229,12 @@ class Keeper(Committer):
         self, session: Session, kept: Kept, kind: Kind, now: int, https: bool
     ) -> Steps[Decision | None]:
         loaded = session._loaded
-        if not session._data:
+        if session._is_empty():
             yield from self._records.end(kept, now)
             return self._delete(loaded, https)
         if kept.entry.state != REPLACED:
             try:
-                self._check_room(session._packed)
+                self._check_room(session._packed, session._facts)
             except SessionTooLarge:
                 # Before anything is taken out of the store. Nobody is logged out because an unchanged
                 # session is too large for the new place: it stays in the old one.
@@ -234,17 +243,11 @@ class Keeper(Committer):
                 due = now - kept.used_at > self._interval
                 return (yield from self._touch(session, kept, now, https)) if due else None
             draft = self._records.draft(loaded.record, session._content(), session._packed, now)
-            draft.guard = self._check_room
+            draft.guard = lambda packed: self._check_room(packed, session._facts)
             if not (yield from self._records.leave(kept, draft, now)):
                 return self._drop(session)
             session._packed = draft.packed
         return self._write(session, kind, now, https)
-
-    def _check_room(self, packed: bytes) -> None:
-        size = len(self._name) + token_chars(packed)
-        if size > LIMIT_BYTES:
-            content: Any = unpack(packed)
-            raise SessionTooLarge(size, LIMIT_BYTES, sizes(content))
 
     def _drop(self, session: Session) -> Decision:
         """Logout wins: the change goes nowhere, and the cookie is left to whoever ended the session."""

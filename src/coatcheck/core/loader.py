@@ -8,11 +8,13 @@ from coatcheck.core.codec import unpack
 from coatcheck.core.confined import Confined
 from coatcheck.core.cookie import HEADER_BYTES, LIMIT_BYTES, find_values
 from coatcheck.core.events import Event, Kind, Reason, Rejected
+from coatcheck.core.facts import FAMILY_BYTES, Facts
 from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import TOKEN_CHARS, Kept, make_id, read_token
 from coatcheck.core.operations import STORE, Steps
 from coatcheck.core.record import ID_BYTES, Record
-from coatcheck.core.records import SKEW
+from coatcheck.core.records import SKEW, Reused
+from coatcheck.core.register import Register
 from coatcheck.core.session import Loaded
 from coatcheck.core.settings import Settings
 from coatcheck.core.text import decode
@@ -26,20 +28,27 @@ _TRIES = 4
 class Loader(Confined):
     """Reads sessions. Every cookie that is not ours gives a new session, and an event with the reason."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # what the core is not to find by itself
         self,
         settings: Settings,
         sealers: Mapping[str, TokenSealer],
         records: Moves | None,
         emit: Callable[[Event], None],
+        register: Register | None = None,
+        random: Callable[[int], bytes] = bytes,
     ) -> None:
         self._emit = emit
+        self._random = random
+        self._register = register
+        self._revocations = None if register is None else register.revocations
+        self._closed = settings.revocations_down == "closed"
+        self._hybrid = settings.mode == "hybrid"
         self._name = settings.cookie_name
         self._earlier = settings.earlier_cookie_names
         self._sealers = sealers
         self._records = records
         self._on_server = records is not None and records.writes
-        self._lifetime = settings.permanent_lifetime.total_seconds()
+        self._lifetime = settings.unseen_seconds
         self._absolute = None if settings.absolute_lifetime is None else settings.absolute_lifetime.total_seconds()
         self._goes_on = settings.store_down == "empty"
         self._takes_sealed = settings.move_cookies or not self._on_server
@@ -49,11 +58,14 @@ class Loader(Confined):
         if self._records is not None or self._earlier or len(header) > HEADER_BYTES:
             return None
         values = find_values(header, self._name)
+        revocations = self._revocations
+        if values and revocations is not None and (revocations.unknown or revocations.stale(now)):
+            return None
         if len(values) == 1:
             return self._open(self._name, values[0], now) or self._nothing(int(now), (self._name,))
         return None if values else self._nothing(int(now), ())
 
-    def load(self, header: str, now: float) -> Steps[Loaded]:
+    def load(self, header: str, now: float, *, ask: bool = True) -> Steps[Loaded]:
         if len(header) > HEADER_BYTES:
             self._reject(Reason.TOO_LONG)
             header = ""
@@ -61,6 +73,8 @@ class Loader(Confined):
         values = find_values(header, name)
         present = (name,) if values else ()
         try:
+            if ask and self._revocations is not None and (values or self._earlier):
+                yield from self._revocations.refresh(now)
             if len(values) == 1 and self._records is not None and not self._earlier:
                 loaded = yield from self._find(self._records, name, values[0], now)
             else:
@@ -75,7 +89,8 @@ class Loader(Confined):
         return loaded or self._nothing(int(now), present)
 
     def _nothing(self, now: int, present: tuple[str, ...]) -> Loaded:
-        return Loaded({}, None, False, present, now, on_server=self._on_server)
+        guest = self._on_server and self._hybrid
+        return Loaded({}, None, False, present, now, on_server=self._on_server and not guest, on_login=guest)
 
     def _look(self, header: str, values: tuple[str, ...], now: float) -> Steps[Loaded | None]:
         """Gives the session of the present name, or where that brings none, of an earlier one."""
@@ -119,6 +134,9 @@ class Loader(Confined):
             return self._accept(record, name, reseal=not current or name != self._name, now=now)
         except Rejected as rejected:
             self._reject(rejected.reason)
+            if rejected.family:
+                self._emit(Event(Kind.REUSED))
+                return self._nothing(int(now), (name,))._replace(reused=rejected.family)
             return None
 
     def _unseal(self, name: str, value: str, now: float) -> tuple[Record, bool]:
@@ -132,6 +150,8 @@ class Loader(Confined):
         if not opaque and not self._on_server:
             return self._open(name, value, now)
         try:
+            if self._hybrid and not opaque and self._is_guest(name, value, now):
+                return self._open(name, value, now)
             if self._on_server and (not opaque or name != self._name):
                 return (yield from self._find_elsewhere(records, name, value, now))
             id_ = make_id(name, read_token(value))
@@ -140,8 +160,23 @@ class Loader(Confined):
             loaded = self._take(kept, name, reseal=not (at_home and kept.current and kept.id.key == id_.key), now=now)
             return loaded if at_home or not self._on_server else loaded._replace(home=id_)
         except Rejected as rejected:
+            if isinstance(rejected, Reused):
+                yield from self._end_family(records, rejected.kept, int(now))
             self._reject(rejected.reason)
             return None
+
+    def _is_guest(self, name: str, value: str, now: float) -> bool:
+        """Says whether a sealed session stays in its cookie."""
+        record, _ = self._unseal(name, value, now)
+        return record.facts is None or record.facts.user_id is None
+
+    def _end_family(self, records: Moves, kept: Kept, now: int) -> Steps[None]:
+        """Ends a session for all who have an id of it: one of them has a copy."""
+        facts = kept.entry.facts
+        if self._register is not None and facts is not None:
+            yield from self._register.end_family(facts.family, now)
+        yield from records.end(kept, now)
+        self._emit(Event(Kind.REUSED, handle=kept.id.key.hex()))
 
     def _find_elsewhere(self, records: Moves, name: str, value: str, now: float) -> Steps[Loaded]:
         """Gives the session of a sealed cookie, or of an earlier cookie name: from its home, if it is there already."""
@@ -150,9 +185,7 @@ class Loader(Confined):
             secret = read_token(value)
         elif self._takes_sealed:
             record, _ = self._unseal(name, value, now)
-            reason = self._limit_passed(record, int(now))
-            if reason is not None:
-                raise Rejected(reason)
+            self._judge(record, now)
         else:
             raise Rejected(Reason.UNKNOWN_KIND)
         token, second = decode(value), int(now)
@@ -160,7 +193,8 @@ class Loader(Confined):
         if kept is not None:
             return self._take(kept, name, reseal=True, now=now)
         if record is not None:
-            return self._accept(record._replace(id=home.key), name, reseal=True, now=now)._replace(home=home)
+            loaded = self._accept(record._replace(id=home.key), name, reseal=True, now=now)
+            return loaded._replace(home=home, on_server=self._on_server)
         kept = yield from records.find(make_id(name, secret), second)
         loaded = self._take(kept, name, reseal=True, now=now)
         return loaded if kept.id.key == home.key else loaded._replace(home=home)
@@ -168,7 +202,7 @@ class Loader(Confined):
     def _take(self, kept: Kept, name: str, *, reseal: bool, now: float) -> Loaded:
         entry = kept.entry
         handle = kept.id.key if self._on_server else kept.id.key[:ID_BYTES]
-        record = Record(handle, entry.created_at, kept.used_at, entry.packed)
+        record = Record(handle, entry.created_at, kept.used_at, entry.packed, entry.facts)
         return self._accept(record, name, reseal=reseal, now=now, kept=kept)
 
     def _accept(self, record: Record, name: str, *, reseal: bool, now: float, kept: Kept | None = None) -> Loaded:
@@ -178,20 +212,43 @@ class Loader(Confined):
             content = None
         if not isinstance(content, dict):
             raise Rejected(Reason.UNREADABLE)
-        second = int(now)
-        reason = self._limit_passed(record, second)
+        self._judge(record, now)
+        if kept is None and self._revocations is not None and self._revocations.rotated(record):
+            # A request that was under way. What it changes must not bring the id back that was replaced.
+            record = record._replace(id=self._random(ID_BYTES))
+        on_server = self._on_server and not (self._hybrid and kept is None)
+        facts, hybrid = record.facts, self._hybrid
+        return Loaded(content, record, reseal, (name,), int(now), kept, None, on_server, False, facts, hybrid)
+
+    def _judge(self, record: Record, now: float) -> None:
+        """Raises `Rejected` for a session that is no more, and `StoreError` where that cannot be said."""
+        facts, revocations = record.facts, self._revocations
+        reason = self._limit_passed(record, facts, int(now))
+        if reason is None and revocations is not None:
+            reason = revocations.judge(record, facts, now)
+            if reason is Reason.REUSED:
+                raise Rejected(reason, record.id[:FAMILY_BYTES] if facts is None else facts.family)
+            if (
+                reason is None
+                and revocations.unknown
+                and self._closed
+                and facts is not None
+                and facts.user_id is not None
+            ):
+                raise StoreError("it cannot be read which sessions have been ended")
         if reason is not None:
             raise Rejected(reason)
-        return Loaded(content, record, reseal, (name,), second, kept, None, self._on_server)
 
-    def _limit_passed(self, record: Record, now: int) -> Reason | None:
+    def _limit_passed(self, record: Record, facts: Facts | None, now: int) -> Reason | None:
         # The limits that the browser keeps are a courtesy; these count (ASVS 7.3.1, 7.3.2).
         if record.sealed_at - now > SKEW or record.created_at - now > SKEW:
             return Reason.FROM_THE_FUTURE
         if now - record.sealed_at > self._lifetime:
             return Reason.EXPIRED
-        if self._absolute is not None and now - record.created_at > self._absolute:
-            return Reason.TOO_OLD
+        if self._absolute is not None:
+            began_at = record.created_at if facts is None or facts.user_id is None else facts.authenticated_at
+            if now - began_at > self._absolute:
+                return Reason.TOO_OLD
         return None
 
     def _reject(self, reason: Reason | None) -> None:

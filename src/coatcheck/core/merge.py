@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from coatcheck.core.codec import pack, sizes, unpack
 from coatcheck.core.confined import Confined
+from coatcheck.core.facts import Facts
 from coatcheck.errors import SessionTooLarge, StoreError
 
 MergeRule: TypeAlias = Callable[[Any, Any, Any], Any]
@@ -67,9 +68,22 @@ class Draft(Confined):
         sent: what a store was last asked to keep of it, sealed.
         before: the draft of an earlier try to commit the session.
         guard: looks at what a merge makes, and raises where that has no room.
+        facts: of whom it is, for a record that is new; one that is there keeps its own.
+        facts_before: what the request began with.
     """
 
-    __slots__ = ("_base", "_rules", "before", "created_at", "guard", "own", "packed", "sent")
+    __slots__ = (
+        "_base",
+        "_rules",
+        "before",
+        "created_at",
+        "facts",
+        "facts_before",
+        "guard",
+        "own",
+        "packed",
+        "sent",
+    )
 
     def __init__(
         self, base: bytes, content: dict[str, Any], packed: bytes, created_at: int, rules: Mapping[str, MergeRule]
@@ -82,12 +96,16 @@ class Draft(Confined):
         self.sent: bytes = b""
         self.before: Draft | None = None
         self.guard: Callable[[bytes], None] | None = None
+        self.facts: Facts | None = None
+        self.facts_before: Facts | None = None
         self._check(content)
 
     def unchanged(self) -> Draft:
         """Gives a draft of what the request began with."""
         content: Any = unpack(self._base)
-        return Draft(self._base, content, self._base, self.created_at, self._rules)
+        draft = Draft(self._base, content, self._base, self.created_at, self._rules)
+        draft.facts = self.facts_before
+        return draft
 
     def _check(self, content: dict[str, Any]) -> None:
         if len(self.packed) > LIMIT_BYTES:

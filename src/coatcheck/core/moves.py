@@ -13,14 +13,12 @@ from typing import Any
 from coatcheck.core.codec import EMPTY, unpack
 from coatcheck.core.events import Reason, Rejected
 from coatcheck.core.merge import Draft
-from coatcheck.core.opaque import LIVE, NOBODY, REPLACED, Entry, Id, Kept, make_id
+from coatcheck.core.opaque import DEAD, LIVE, NOBODY, REPLACED, Entry, Id, Kept, make_id
 from coatcheck.core.operations import STORE, Operation, Steps, delete, insert, read, replace
 from coatcheck.core.record import StoredRecord
 from coatcheck.core.records import TRIES, Records
+from coatcheck.core.revocations import GRACE
 from coatcheck.errors import StoreError
-
-# How long the content under an id that was replaced can be read, in seconds.
-GRACE = 10
 
 
 class Moves(Records):
@@ -28,8 +26,11 @@ class Moves(Records):
 
     # Another id
 
-    def rename(self, kept: Kept, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
-        """Keeps a session under a new id. Gives that; None if it has been ended meanwhile."""
+    def rename(self, kept: Kept, id_: Id, draft: Draft, now: int, *, signing: bool = False) -> Steps[Id | None]:
+        """Keeps a session under a new id. Gives that; None if it has been ended meanwhile.
+
+        Where somebody signs in, the old id is dead at once: it shows nothing, and hands nothing on.
+        """
         record = self._store(id_, self._live(draft, 0), now)
         draft.sent = record.content
         if not (yield insert(STORE, id_.key, record)):
@@ -42,7 +43,7 @@ class Moves(Records):
             yield from self._overwrite(id_, draft, now)
         for _ in range(TRIES):
             lost: StoreError | None = None
-            mark = self._mark(kept, id_.secret, now, readable=True)
+            mark = self._mark(kept, id_.secret, now, DEAD if signing else now + GRACE)
             try:
                 if (yield mark):
                     return id_
@@ -66,7 +67,7 @@ class Moves(Records):
                     continue
                 # Two requests asked for a new id at the same time. Neither may learn of the other's:
                 # one of them may come from somebody who planted the old id. So they part.
-                again = yield from self._follow(again, now)
+                again = again if signing else (yield from self._follow(again, now))
             if again is not None:
                 return id_
             yield delete(STORE, id_.key)
@@ -113,7 +114,9 @@ class Moves(Records):
         yield from self.end_at_home(home, now)
         return None
 
-    def rename_from_elsewhere(self, kept: Kept | None, home: Id, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
+    def rename_from_elsewhere(  # noqa: PLR0913  # as `rename`, and the home
+        self, kept: Kept | None, home: Id, id_: Id, draft: Draft, now: int, *, signing: bool = False
+    ) -> Steps[Id | None]:
         """Keeps a session from elsewhere under a new id. Gives that; None if it has been ended meanwhile.
 
         It comes home as it was: what this request changed is told to nobody who has the
@@ -127,16 +130,18 @@ class Moves(Records):
         draft.merge(at_home.entry.packed)
         if at_home.entry.state == REPLACED:
             return (yield from self.fork(at_home, id_, draft, now))
-        return (yield from self.rename(at_home, id_, draft, now))
+        return (yield from self.rename(at_home, id_, draft, now, signing=signing))
 
     def _copy(self, entry: Entry, base: Entry | None = None) -> Draft:
         content: Any = unpack(entry.packed)
-        return Draft((base or entry).packed, content, entry.packed, entry.created_at, self._rules)
+        draft = Draft((base or entry).packed, content, entry.packed, entry.created_at, self._rules)
+        draft.facts = draft.facts_before = entry.facts
+        return draft
 
     def _leave_behind(self, kept: Kept, home: Id, now: int) -> Steps[bool]:
         """Marks the record that a session came home from. Gives False if the session was ended there."""
         for _ in range(TRIES):
-            if (yield self._mark(kept, home.secret, now, readable=False)):
+            if (yield self._mark(kept, home.secret, now, 0)):
                 return True
             again = yield from self._find_again(kept.id, now, kept.place)
             if again is None or again.entry.state == REPLACED:
@@ -156,7 +161,7 @@ class Moves(Records):
         """Takes a session out of a store, for a cookie. Gives False if it has been ended meanwhile."""
         for _ in range(TRIES):
             lost: StoreError | None = None
-            mark = self._mark(kept, NOBODY, now, readable=True)
+            mark = self._mark(kept, NOBODY, now, now + GRACE)
             try:
                 if (yield mark):
                     return True
@@ -173,7 +178,9 @@ class Moves(Records):
             draft.merge(kept.entry.packed)
         raise StoreError(f"the session was changed by others {TRIES} times while this request moved it")
 
-    def _mark(self, kept: Kept, successor: bytes, now: int, *, readable: bool) -> Operation:
+    def _mark(self, kept: Kept, successor: bytes, now: int, until: int) -> Operation:
+        """Gives the step that says what took the place of a session, and until when that can be read as it was."""
         old = kept.entry
-        packed, until = (old.packed, now + GRACE) if readable else (EMPTY, 0)
-        return self._write(kept, Entry(REPLACED, old.created_at, old.moved_until, packed, until, successor), now)
+        packed = old.packed if until > DEAD else EMPTY
+        mark = Entry(REPLACED, old.created_at, old.moved_until, packed, until, successor, old.facts)
+        return self._write(kept, mark, now)

@@ -16,7 +16,8 @@ What is sealed:
     0x02 replaced  | as above, and before the content: readable until, 5 bytes | successor, 32 bytes
     0x03 ended     | as live
 
-Times are seconds since 1970, big-endian.
+Where 0x10 is added to the first byte, facts (`facts`) stand before the content, and
+the length of these before them, 2 bytes. Times are seconds since 1970, big-endian.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason, Rejected
+from coatcheck.core.facts import Facts
 from coatcheck.core.keys import KEY_ID_BYTES, Keyring
-from coatcheck.core.record import pad, unpad
+from coatcheck.core.record import pad, read_facts, unpad, write_facts
 from coatcheck.core.seal import DERIVED_KEPT, TAG_BYTES
 from coatcheck.core.text import decode, encode
 
@@ -46,6 +48,9 @@ TOKEN_CHARS = 44
 LIVE = 0x01
 REPLACED = 0x02
 ENDED = 0x03
+_WITH_FACTS = 0x10
+# A time that is long past: what was replaced then cannot be read, and nothing is handed on from there.
+DEAD = 1
 
 _DIGEST = sha256()
 NOBODY = bytes(SECRET_BYTES)
@@ -54,8 +59,8 @@ _HEAD_BYTES = 1 + KEY_ID_BYTES
 _NONCE_BYTES = 12
 _START = _HEAD_BYTES + _NONCE_BYTES
 _MIN_BYTES = _HEAD_BYTES + _NONCE_BYTES + 32 + TAG_BYTES
-_FACTS_BYTES = 1 + 5 + 5
-_REPLACED_BYTES = _FACTS_BYTES + 5 + SECRET_BYTES
+_HEAD_OF_ENTRY = 1 + 5 + 5
+_REPLACED_BYTES = _HEAD_OF_ENTRY + 5 + SECRET_BYTES
 
 
 def write_token(secret: bytes) -> str:
@@ -92,30 +97,38 @@ class Entry(NamedTuple):
     """REPLACED: how long the content, as it was then, may still be read. 0 if the session came home from here."""
     successor: bytes = NOBODY
     """REPLACED: the secret of the id that took its place, or `NOBODY`."""
+    facts: Facts | None = None
+    """As those of a `Record`."""
 
     def __repr__(self) -> str:
         return f"<Entry, state {self.state}>"
 
     def to_bytes(self) -> bytes:
-        state, created_at, moved_until, packed, readable_until, successor = self
-        facts = (state << 80 | created_at << 40 | moved_until).to_bytes(11, "big")
+        state, created_at, moved_until, packed, readable_until, successor, about = self
+        shape = state if about is None else state | _WITH_FACTS
+        head = (shape << 80 | created_at << 40 | moved_until).to_bytes(11, "big")
         if state == REPLACED:
-            facts += readable_until.to_bytes(5, "big") + successor
-        return pad(facts + packed)
+            head += readable_until.to_bytes(5, "big") + successor
+        if about is not None:
+            head += write_facts(about)
+        return pad(head + packed)
 
     @classmethod
     def from_bytes(cls, plaintext: bytes) -> Entry:
         """Gives the entry of a plaintext; the content stays packed. Raises `ValueError` for any other bytes."""
-        body = unpad(plaintext, _FACTS_BYTES + 1)
-        facts = int.from_bytes(body[:_FACTS_BYTES], "big")
-        state, created_at, moved_until = facts >> 80, facts >> 40 & _TIME_MASK, facts & _TIME_MASK
-        if state in (LIVE, ENDED):
-            return cls(state, created_at, moved_until, body[_FACTS_BYTES:])
-        if state != REPLACED or len(body) <= _REPLACED_BYTES:
+        body = unpad(plaintext, _HEAD_OF_ENTRY + 1)
+        head = int.from_bytes(body[:_HEAD_OF_ENTRY], "big")
+        shape, created_at, moved_until = head >> 80, head >> 40 & _TIME_MASK, head & _TIME_MASK
+        state = shape & ~_WITH_FACTS
+        start = _REPLACED_BYTES if state == REPLACED else _HEAD_OF_ENTRY
+        if not LIVE <= state <= ENDED or len(body) <= start:
             raise ValueError("not an entry")
-        readable_until = int.from_bytes(body[_FACTS_BYTES : _FACTS_BYTES + 5], "big")
-        successor = body[_FACTS_BYTES + 5 : _REPLACED_BYTES]
-        return cls(state, created_at, moved_until, body[_REPLACED_BYTES:], readable_until, successor)
+        about, end = read_facts(body, start) if shape != state else (None, start)
+        if state != REPLACED:
+            return cls(state, created_at, moved_until, body[end:], facts=about)
+        readable_until = int.from_bytes(body[_HEAD_OF_ENTRY : _HEAD_OF_ENTRY + 5], "big")
+        successor = body[_HEAD_OF_ENTRY + 5 : _REPLACED_BYTES]
+        return cls(state, created_at, moved_until, body[end:], readable_until, successor, about)
 
 
 class Id(NamedTuple):

@@ -14,7 +14,8 @@ class Operation(NamedTuple):
     """One call of one method of a store."""
 
     place: int
-    """Which store: 0 for the one that is written, 1 for an earlier one that sessions are moved from."""
+    """Which store: 0 for the one that is written, 1 for an earlier one that sessions are moved from, 2 for the list of
+    what has been ended and the rosters."""
     method: str
     arguments: tuple[Any, ...]
 
@@ -23,6 +24,7 @@ Steps: TypeAlias = Generator[Operation, Any, _T]
 
 STORE = 0
 EARLIER_STORE = 1
+REVOCATIONS = 2
 
 
 def read(place: int, key: bytes) -> Operation:

@@ -22,8 +22,9 @@ from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason, Rejected
 from coatcheck.core.keys import Keyring
 from coatcheck.core.merge import LIMIT_BYTES, Draft
-from coatcheck.core.opaque import ENDED, LIVE, NOBODY, REPLACED, Entry, Id, Kept, RecordSealer, make_id
+from coatcheck.core.opaque import DEAD, ENDED, LIVE, NOBODY, REPLACED, Entry, Id, Kept, RecordSealer, make_id
 from coatcheck.core.operations import EARLIER_STORE, STORE, Operation, Steps, delete, insert, read, replace, touch
+from coatcheck.core.owners import Owners
 from coatcheck.core.record import Record, StoredRecord
 from coatcheck.core.settings import Settings
 from coatcheck.errors import StoreError
@@ -40,6 +41,14 @@ TRIES = 200
 _HOPS = 100
 # How far ahead another server's clock may be, in seconds.
 SKEW = 60
+
+
+class Reused(Rejected):
+    """An id that was replaced came back when its grace was over."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__(Reason.REUSED)
+        self.kept = kept
 
 
 class Records(Confined):
@@ -62,7 +71,8 @@ class Records(Confined):
         self._name = settings.cookie_name
         names = (settings.cookie_name, *settings.earlier_cookie_names)
         self._sealer = RecordSealer(keyring, settings.audience, names, random)
-        self._lifetime = int(settings.permanent_lifetime.total_seconds())
+        self._owners = Owners(keyring, settings.audience)
+        self._lifetime = settings.unseen_seconds
         absolute = settings.absolute_lifetime
         self._absolute = None if absolute is None else int(absolute.total_seconds())
         self._rules = settings.merge
@@ -98,6 +108,8 @@ class Records(Confined):
             kept.entry.successor == NOBODY or (yield from self._follow(kept, now)) is not None
         ):
             return kept
+        if kept.entry.readable_until > DEAD and kept.entry.successor != NOBODY and now > kept.entry.readable_until:
+            raise Reused(kept)
         raise Rejected(Reason.ENDED)
 
     def _open(self, id_: Id, place: int, stored: StoredRecord, now: int) -> Kept:
@@ -126,7 +138,8 @@ class Records(Confined):
         for _ in range(_HOPS):
             if found is None or found.entry.state == LIVE:
                 return found
-            if found.entry.successor == NOBODY:
+            # Who has the id that somebody signed in with has no right to the one that came of that.
+            if found.entry.successor == NOBODY or found.entry.readable_until == DEAD:
                 return None
             found = yield from self._find_again(make_id(self._name, found.entry.successor), now)
         return None
@@ -230,13 +243,15 @@ class Records(Confined):
         return now + self._lifetime + SKEW + 1
 
     def _live(self, draft: Draft, moved_until: int) -> Entry:
-        return Entry(LIVE, draft.created_at, moved_until, draft.packed)
+        return Entry(LIVE, draft.created_at, moved_until, draft.packed, facts=draft.facts)
 
     def _end(self, kept: Kept, now: int) -> Operation:
         return self._write(kept, Entry(ENDED, kept.entry.created_at, kept.entry.moved_until, EMPTY), now)
 
     def _replace(self, kept: Kept, draft: Draft, now: int) -> Operation:
-        operation = self._write(kept, self._live(draft, kept.entry.moved_until), now)
+        # Whose it is changes with the id, and not with the content.
+        live = self._live(draft, kept.entry.moved_until)._replace(facts=kept.entry.facts)
+        operation = self._write(kept, live, now)
         draft.sent = operation.arguments[1].content
         return operation
 
@@ -245,16 +260,23 @@ class Records(Confined):
 
     def _store(self, id_: Id, entry: Entry, now: int, kept: Kept | None = None) -> StoredRecord:
         content = self._sealer.seal(id_, entry, kept.aead if kept is not None and kept.current else None)
-        return StoredRecord(content, now, self._expiry(entry, now))
+        user_id = None if entry.facts is None or entry.state != LIVE else entry.facts.user_id
+        owner = b"" if user_id is None else self._owners.find(user_id).keys[0]
+        return StoredRecord(content, now, self._expiry(entry, now), owner)
 
     def _expiry(self, entry: Entry, now: int) -> int:
         """Says how long a store is to keep an entry."""
+        facts = entry.facts
+        signed_in = facts is not None and facts.user_id is not None
         if entry.state != LIVE:
-            # As long as anybody may come with the id: with a sealed cookie, or by way of the other store.
-            return max(now + (self._lifetime if self._moving else _MARK_LIFE), entry.moved_until)
-        expires_at = now + (min(EMPTY_LIFE, self._lifetime) if entry.packed == EMPTY else self._lifetime)
+            # As long as anybody may come with the id: with a sealed cookie, by way of the other store, or with a copy.
+            long = self._moving or (signed_in and entry.readable_until > DEAD)
+            return max(now + (self._lifetime if long else _MARK_LIFE), entry.moved_until)
+        short = entry.packed == EMPTY and not signed_in
+        expires_at = now + (min(EMPTY_LIFE, self._lifetime) if short else self._lifetime)
         if self._absolute is not None:
-            expires_at = min(expires_at, entry.created_at + self._absolute)
+            began_at = facts.authenticated_at if facts is not None and signed_in else entry.created_at
+            expires_at = min(expires_at, began_at + self._absolute)
         # An expiry in the second of the writing would have some stores keep nothing at all. And were the
         # home forgotten before the sealed cookie it came from, that would count again, as it was then.
         return max(expires_at, now + 1, entry.moved_until)

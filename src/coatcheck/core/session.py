@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, Sequence, ValuesView
 from copy import deepcopy
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, Self
 
 from coatcheck.core import codec
 from coatcheck.core.confined import Confined
+from coatcheck.core.facts import Facts
 from coatcheck.core.merge import ABSENT, Draft, same
 from coatcheck.core.opaque import LIVE, SECRET_BYTES, Id, Kept, record_key
 from coatcheck.core.record import ID_BYTES, Record
+from coatcheck.core.sign_in import SignIn
 from coatcheck.errors import CoatcheckError, Unserializable, UsageError
+
+if TYPE_CHECKING:
+    from coatcheck.core.roster import Signed
 
 TOO_LATE = (
     "the headers of this response are gone, and a change of the session cannot reach the browser"
@@ -45,6 +50,12 @@ class Loaded(NamedTuple):
     """Whether a new session gets an id on the server."""
     down: bool = False
     """Whether the store could not say what there is: then nothing is kept either."""
+    facts: Facts | None = None
+    """What is known of it beside its content."""
+    on_login: bool = False
+    """Whether the session gets an id on the server when somebody signs in, and only then."""
+    reused: bytes = b""
+    """The family to be ended, for one of its members came back that had been replaced."""
 
     def __repr__(self) -> str:
         return f"<Loaded {self.record}>"
@@ -61,7 +72,7 @@ class Part(Protocol):
         ...  # pyright takes a method without it for one that gives None
 
 
-class Session(Confined, MutableMapping[str, Any]):
+class Session(SignIn, Confined, MutableMapping[str, Any]):
     """A dict that the server keeps for one browser.
 
     It behaves as a dict in everything a view does. Nothing is decoded before the
@@ -106,6 +117,11 @@ class Session(Confined, MutableMapping[str, Any]):
     _was: tuple[bytes, Id | None]
     """These two, before the commit that is under way."""
 
+    _over: Sequence[Signed] = ()
+    """Sessions of the user that have to end for this one."""
+    _told = False
+    """Whether the listeners know who has signed in or out."""
+
     def __init__(self, random: Callable[[int], bytes]) -> None:
         self._random = random
 
@@ -129,6 +145,10 @@ class Session(Confined, MutableMapping[str, Any]):
     _wanted_empty = False
     """Whether the application wants it kept though nothing is in it."""
 
+    def _client(self) -> tuple[str, str]:
+        """Gives the address and the user agent of the request, where they are known."""
+        return "", ""
+
     def _lasts(self, lifetime: int, now: int) -> int:  # noqa: ARG002  # for a framework that lets a session have its own
         """Gives for how many seconds a browser is to keep the cookie of a permanent session."""
         return lifetime
@@ -139,7 +159,8 @@ class Session(Confined, MutableMapping[str, Any]):
         self.accessed = True
         self._loaded = loaded = self._load()
         self._mutated = self._ended = self._ended_late = self._gone = self._failed = False
-        self._renewed = self._cleared = False
+        self._renewed = self._cleared = self._signing = self._signed_out = False
+        self._facts = loaded.facts
         self._id = None
         self._secret = b""
         self._draft = None
@@ -263,7 +284,12 @@ class Session(Confined, MutableMapping[str, Any]):
         return self
 
     def clear(self) -> None:
-        """Removes every key. A session that is still empty when the response leaves has ended, as after `destroy`."""
+        """Removes every key. A session that is still empty when the response leaves has ended, as after `destroy`.
+
+        Whoever is signed in is signed out, as by `logout`.
+        """
+        if self.user_id is not None:
+            self.logout()
         self._change().clear()
         self._parts = None
         self._cleared = True
@@ -318,6 +344,21 @@ class Session(Confined, MutableMapping[str, Any]):
         """
         return self._identity().hex()
 
+    def _is_empty(self) -> bool:
+        """Says whether there is nothing to keep."""
+        return not self._data and not self._wanted_empty and (self._facts is None or self._facts.user_id is None)
+
+    def _is_over(self) -> bool:
+        """Says whether it was cleared, and nothing has been set since."""
+        return self._cleared and self._is_empty()
+
+    def _began_at(self) -> int:
+        """Says from when on the absolute lifetime is counted."""
+        facts = self._facts
+        if facts is not None and facts.user_id is not None:
+            return facts.authenticated_at
+        return int(self.created_at.timestamp())
+
     def _identity(self) -> bytes:
         self._content()
         if self._id is None:
@@ -339,30 +380,59 @@ class Session(Confined, MutableMapping[str, Any]):
     def regenerate(self) -> None:
         """Gives the session a new id and keeps its content. Do this when somebody signs in (ASVS 7.2.4).
 
-        On the server, the old id is dead: requests already under way read the session
-        as it was for a few seconds more. A sealed cookie that was copied before stays
-        valid until it expires: without a store there is nowhere to remember that it should not.
+        The old id is dead: requests already under way read the session as it was for a few
+        seconds more. Whoever comes with it later has a copy of the cookie, and ends the
+        session for all. Without a store and without `revocations`, a sealed cookie that was
+        copied before stays valid until it expires: there is nowhere to remember that it should not.
         """
-        self._change()
+        self._change_id()
+        self._renew()
+
+    def _change_id(self) -> dict[str, Any]:
+        """As `_change`, for what the browser has to be told."""
+        content = self._change()
         if self._closed:
+            del content
             self._refuse_late()
+        return content
+
+    def _renew(self) -> None:
         self._id = self._draw()
         self._renewed = self._forced = True
+
+    def _renew_for_user(self) -> None:
+        if self._loaded.on_login:
+            self._move_to_server()
+        self._renew()
+
+    def _move_to_server(self) -> None:
+        """Has a guest's session, which was sealed in its cookie, get an id on the server."""
+        self._loaded = self._loaded._replace(on_server=True)
+        self._id = self._draw()
+
+    def _now(self) -> int:
+        self._content()
+        return self._loaded.now
 
     def destroy(self) -> None:
         """Ends the session: the content is gone and the cookie is deleted. What is set afterwards begins a new one.
 
-        On the server it is gone for every request, whatever others are doing with it.
-        A sealed cookie that was copied before stays valid until it expires, as after `regenerate`.
+        It is gone for every request, whatever others are doing with it. Without a store and
+        without `revocations`, a sealed cookie that was copied before stays valid until it
+        expires, as after `regenerate`.
         """
         self._change().clear()
         # What was changed there before would begin a session that nobody is signed out of.
         self._parts = None
         self._ended = True
         self._ended_late = True
-        self._renewed = False
+        self._signed_out |= self.user_id is not None and not self._signing
+        self._renewed = self._signing = False
+        self._facts = None
         self._id = None
         self._secret = b""
+        if self._loaded.on_login:
+            self._loaded = self._loaded._replace(on_server=False)
 
     # For the engine and the integrations
 

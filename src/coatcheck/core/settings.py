@@ -13,6 +13,15 @@ from coatcheck.core.merge import MergeRule
 from coatcheck.errors import UsageError
 
 SameSite: TypeAlias = Literal["Lax", "Strict", "None", False]
+Preset: TypeAlias = Literal["aal1", "aal2", "aal3"]
+Mode: TypeAlias = Literal["cookie", "store", "hybrid"]
+
+# NIST SP 800-63B-4, sections 2.1.3, 2.2.3 and 2.3.3: how long at most, and how long unseen.
+PRESETS: dict[str, tuple[timedelta, timedelta | None]] = {
+    "aal1": (timedelta(days=30), None),
+    "aal2": (timedelta(hours=24), timedelta(hours=1)),
+    "aal3": (timedelta(hours=12), timedelta(minutes=15)),
+}
 
 # RFC 6265bis, section 5.5: browsers cap a cookie's life here.
 LONGEST_COOKIE = timedelta(days=400)
@@ -26,6 +35,15 @@ _SWITCHES = (
     *("cookie_httponly", "cookie_partitioned", "permanent", "refresh_each_request", "allow_weak_key"),
     "move_cookies",
 )
+_WORDS: dict[str, tuple[str | None, ...]] = {
+    "store_down": ("error", "empty"),
+    "over_limit": ("end_oldest", "refuse"),
+    "revocations_down": ("closed", "open"),
+    "preset": (*PRESETS, None),
+    "mode": ("cookie", "store", "hybrid", None),
+}
+# A minute is long for a session that somebody wants dead.
+_LONGEST_DELAY = 3600
 _DOMAIN = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?(\.[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?)*")
 
 
@@ -52,7 +70,22 @@ class Settings:
         refresh_interval: how old a seal must be to be renewed; None for a
             hundredth of the lifetime, at most an hour. 0 is Flask's behaviour: a
             permanent session is sent anew with every response.
-        absolute_lifetime: how long a session lives at most, whatever happens (ASVS 7.3.2); None for no limit.
+        absolute_lifetime: how long a session lives at most, whatever happens (ASVS 7.3.2), from its
+            beginning or from `login` on; None for no limit.
+        idle: how long a session lives unseen at most, where that is less than `permanent_lifetime`
+            says (ASVS 7.3.1); None for that alone.
+        preset: "aal1", "aal2" or "aal3": the `absolute_lifetime` and `idle` that NIST SP 800-63B-4 names
+            for this level of assurance, where they are not given.
+        rotate_every: how often a session that somebody is signed in with gets a new id; None for never.
+        max_sessions_per_user: at how many places a user may be signed in; None for no limit.
+        over_limit: what a `login` beyond that does: "end_oldest" ends the session of the
+            earliest login, "refuse" raises `TooManySessions`.
+        mode: where sessions are kept: "cookie"; "store"; or "hybrid" for guests in the cookie, and in the store who
+            is signed in or has too much for a cookie. None for the store where there is one.
+        revocation_delay: how old may be what a process knows of sessions that have been ended on other
+            machines, in seconds; 0 asks at every request. On one machine it is known at the next request.
+        revocations_down: what happens while that cannot be read: "closed" raises `StoreError`
+            for who is signed in, "open" goes on with what is known.
         allow_weak_key: take a weak secret with a warning.
         store_down: what a request gets that looks at its session while the store does not
             answer: "error" for `StoreError`, "empty" for an empty session that cannot be saved.
@@ -77,6 +110,14 @@ class Settings:
     refresh_each_request: bool = True
     refresh_interval: timedelta | None = None
     absolute_lifetime: timedelta | None = None
+    idle: timedelta | None = None
+    preset: Preset | None = None
+    rotate_every: timedelta | None = None
+    max_sessions_per_user: int | None = None
+    over_limit: Literal["end_oldest", "refuse"] = "end_oldest"
+    mode: Mode | None = None
+    revocation_delay: float = 1
+    revocations_down: Literal["closed", "open"] = "closed"
     allow_weak_key: bool = False
     store_down: Literal["error", "empty"] = "error"
     move_cookies: bool = True
@@ -103,14 +144,17 @@ class Settings:
             raise UsageError(f"audience must be text of at most {_ATTRIBUTE_BYTES} bytes")
         if self.audience.encode(errors="replace").decode() != self.audience:
             raise UsageError("audience holds a lone surrogate, which is not Unicode")
-        if self.store_down not in ("error", "empty"):
-            raise UsageError("store_down must be 'error' or 'empty'")
+        self._check_words()
         if not isinstance(self.merge, Mapping) or not all(map(callable, self.merge.values())):
             raise UsageError("merge must be a dict from keys of the session to callables")
         if not isinstance(self.earlier_cookie_names, (tuple, list)):
             raise UsageError("earlier_cookie_names must be a list of names")
-        for name in ("permanent_lifetime", "refresh_interval", "absolute_lifetime"):
+        for name in ("permanent_lifetime", "refresh_interval", "absolute_lifetime", "idle", "rotate_every"):
             put(name, _duration(name, getattr(self, name)))
+        if self.preset is not None:
+            absolute, idle = PRESETS[self.preset]
+            put("absolute_lifetime", absolute if self.absolute_lifetime is None else self.absolute_lifetime)
+            put("idle", idle if self.idle is None else self.idle)
         put("earlier_cookie_names", tuple(self.earlier_cookie_names))
         put("merge", dict(self.merge))
         put("cookie_domain", _domain(self.cookie_domain))
@@ -118,6 +162,12 @@ class Settings:
         self._check_cookie()
         self._check_times()
         put("earlier_cookie_names", tuple(dict.fromkeys(self.earlier_cookie_names)))
+
+    def _check_words(self) -> None:
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                *most, last = (repr(word) for word in words)
+                raise UsageError(f"{name} must be {', '.join(most)} or {last}")
 
     def _check_cookie(self) -> None:
         for name in (self.cookie_name, *self.earlier_cookie_names):
@@ -153,14 +203,28 @@ class Settings:
             raise UsageError(
                 "permanent_lifetime must be from 1 second to 400 days, the longest that browsers keep a cookie"
             )
-        if self.absolute_lifetime is not None and self.absolute_lifetime < second:
-            raise UsageError("absolute_lifetime must be at least 1 second, or None")
+        for name in ("absolute_lifetime", "idle", "rotate_every"):
+            value = getattr(self, name)
+            if value is not None and value < second:
+                raise UsageError(f"{name} must be at least 1 second, or None")
         if self.refresh_interval is not None and self.refresh_interval < timedelta(0):
             raise UsageError("refresh_interval must not be negative")
+        most = self.max_sessions_per_user
+        if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+            raise UsageError("max_sessions_per_user must be a number from 1 on, or None")
+        delay = self.revocation_delay
+        if isinstance(delay, bool) or not isinstance(delay, (int, float)) or not 0 <= delay <= _LONGEST_DELAY:
+            raise UsageError(f"revocation_delay must be from 0 to {_LONGEST_DELAY} seconds")
+
+    @property
+    def unseen_seconds(self) -> int:
+        """How long a session lives unseen, in seconds."""
+        lifetime = self.permanent_lifetime if self.idle is None else min(self.permanent_lifetime, self.idle)
+        return int(lifetime.total_seconds())
 
 
 # The options that are no part of the policy.
-_OTHERS = ("secret_key", "secret_key_fallbacks", "store", "earlier_store", "clock", "on_event")
+_OTHERS = ("secret_key", "secret_key_fallbacks", "store", "earlier_store", "revocations", "clock", "on_event")
 OPTIONS: tuple[str, ...] = (*(field.name for field in fields(Settings)), *_OTHERS)
 
 

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 
 from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason, Rejected
+from coatcheck.core.facts import Facts
 from coatcheck.core.keys import KEY_ID_BYTES, Keyring
 from coatcheck.core.record import ID_BYTES, Record
 from coatcheck.core.seal import NONCE_BYTES, TAG_BYTES, Sealer
@@ -24,9 +25,9 @@ _HEAD_BYTES = 1 + KEY_ID_BYTES
 _MIN_BYTES = _HEAD_BYTES + NONCE_BYTES + 32 + TAG_BYTES
 
 
-def token_chars(packed: bytes) -> int:
+def token_chars(packed: bytes, facts: Facts | None = None) -> int:
     """Gives the length of the token that this packed content makes."""
-    plaintext = len(Record(bytes(ID_BYTES), 0, 0, packed).to_bytes())
+    plaintext = len(Record(bytes(ID_BYTES), 0, 0, packed, facts).to_bytes())
     return -(-(_HEAD_BYTES + NONCE_BYTES + plaintext + TAG_BYTES) * 4 // 3)
 
 

@@ -1,0 +1,102 @@
+"""Whose session it is, and since when: what is sealed beside the content, and what the content cannot change.
+
+    seen, 8 bytes | family, 16 bytes | signed in at, 5 | rotated at, 5 | noted at, 5 | user id
+
+Times are seconds since 1970, big-endian; `seen` is an instant of the list of
+revocations. A user id is one byte for its type and then the text, the decimal digits
+or the 16 bytes of a UUID; a guest has none.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+from uuid import UUID
+
+from coatcheck.errors import UsageError
+
+UserId: TypeAlias = str | int | UUID
+
+FAMILY_BYTES = 16
+# An index over users is made of hashes, and a cookie has 4096 bytes for all.
+_USER_ID_CHARS = 256
+_TEXT, _NUMBER, _UUID = b"siu"
+_TIMES_AT = 8 + FAMILY_BYTES
+_HEAD_BYTES = _TIMES_AT + 3 * 5
+_TIME_MASK = 2**40 - 1
+
+
+class Facts(NamedTuple):
+    """A named tuple, for the same reason as `Record`."""
+
+    seen: int
+    """The last instant of the list of revocations that was known when it began: what is ended later ends it."""
+    family: bytes
+    """What all ids have in common that a session gets one after the other, 16 bytes."""
+    authenticated_at: int = 0
+    rotated_at: int = 0
+    noted_at: int = 0
+    """When the roster was last told that the session is in use."""
+    user_id: UserId | None = None
+    """None for a guest."""
+
+    def __repr__(self) -> str:
+        return f"<Facts {self.family.hex()}>"
+
+    def to_bytes(self) -> bytes:
+        seen, family, authenticated_at, rotated_at, noted_at, user_id = self
+        times = (authenticated_at << 80 | rotated_at << 40 | noted_at).to_bytes(15, "big")
+        return seen.to_bytes(8, "big") + family + times + _user_bytes(user_id)
+
+    @classmethod
+    def from_bytes(cls, packed: bytes) -> Facts:
+        """Gives the facts of these bytes. Raises `ValueError` for any others."""
+        if len(packed) < _HEAD_BYTES:
+            raise ValueError("no facts")
+        times = int.from_bytes(packed[_TIMES_AT:_HEAD_BYTES], "big")
+        return cls(
+            int.from_bytes(packed[:8], "big"),
+            packed[8:_TIMES_AT],
+            times >> 80,
+            times >> 40 & _TIME_MASK,
+            times & _TIME_MASK,
+            _user(packed[_HEAD_BYTES:]),
+        )
+
+
+def _user_bytes(user_id: UserId | None) -> bytes:
+    if user_id is None:
+        return b""
+    if isinstance(user_id, UUID):
+        return bytes([_UUID]) + user_id.bytes
+    return bytes([_TEXT if isinstance(user_id, str) else _NUMBER]) + str(user_id).encode()
+
+
+def _user(packed: bytes) -> UserId | None:
+    if not packed:
+        return None
+    kind, value = packed[0], packed[1:]
+    if kind == _TEXT:
+        return value.decode()
+    if kind == _UUID:
+        return UUID(bytes=value)
+    if kind != _NUMBER:
+        raise ValueError("no user id")
+    return int(value)
+
+
+def check_user_id(user_id: object) -> UserId:
+    """Gives a user id that can be kept. Raises `UsageError` for any other value.
+
+    None and "" are what a failed look-up gives, and True is what a comparison gives: nobody is signed in as that.
+    """
+    if isinstance(user_id, bool) or not isinstance(user_id, (str, int, UUID)):
+        raise UsageError(f"a user id is text, a number or a UUID, not {type(user_id).__name__}")
+    text = str(user_id)
+    if not 0 < len(text) <= _USER_ID_CHARS:
+        raise UsageError(f"a user id has 1 to {_USER_ID_CHARS} characters")
+    if text.encode(errors="replace").decode() != text:
+        raise UsageError("a user id holds a lone surrogate, which is not Unicode")
+    # Of a subclass, such as an enumeration or a lazy text, what it stands for.
+    if isinstance(user_id, UUID):
+        return UUID(bytes=user_id.bytes)
+    return int(user_id) if isinstance(user_id, int) else str.__str__(user_id)

@@ -1,0 +1,227 @@
+"""Tells others what a request has done to its session: the list of what has ended, and the user's roster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from coatcheck.core.confined import Confined
+from coatcheck.core.facts import FAMILY_BYTES, Facts, UserId
+from coatcheck.core.operations import STORE, Steps, delete, read
+from coatcheck.core.record import Record
+from coatcheck.core.revocations import ENDED, MARGIN, REVOKED, ROTATED, Ending, Revocations
+from coatcheck.core.roster import Rosters, Rows, Signed, shorten
+from coatcheck.core.session import Session
+from coatcheck.core.settings import Settings
+from coatcheck.errors import StoreError, TooManySessions
+
+# A request that has just signed in may not have kept its record yet, in seconds.
+_FRESH = 60
+HANDLE_ON_SERVER = 32
+"""The bytes of a handle that is the key of a record. Those of sealed sessions have fewer."""
+
+
+class Limits(NamedTuple):
+    """How long sessions live, in seconds."""
+
+    lifetime: int
+    absolute: int | None
+    interval: float
+    """How old may be what the roster says of a session's use."""
+
+    @classmethod
+    def of(cls, settings: Settings, interval: float) -> Limits:
+        absolute = settings.absolute_lifetime
+        return cls(settings.unseen_seconds, None if absolute is None else int(absolute.total_seconds()), interval)
+
+    def expiry(self, seen_at: int, began_at: int) -> int:
+        """Says when a session ends that was used, and had begun, at these times."""
+        end = seen_at + self.lifetime
+        return end if self.absolute is None else min(end, began_at + self.absolute)
+
+
+class Register(Confined):
+    """Does it for one policy and one key ring.
+
+    Args:
+        store: whether there are sessions that are kept in a store.
+    """
+
+    def __init__(  # noqa: PLR0913  # what the core is not to find by itself
+        self,
+        settings: Settings,
+        revocations: Revocations,
+        rosters: Rosters,
+        random: Callable[[int], bytes],
+        limits: Limits,
+        *,
+        store: bool,
+    ) -> None:
+        self.revocations: Revocations = revocations
+        self.rosters: Rosters = rosters
+        self.limits: Limits = limits
+        self._random = random
+        self._most = settings.max_sessions_per_user
+        self._refuses = settings.over_limit == "refuse"
+        self._rotates = None if settings.rotate_every is None else settings.rotate_every.total_seconds()
+        self.store: bool = store
+
+    def new_facts(self) -> Facts:
+        """Gives the facts of a guest's session that begins now."""
+        return Facts(self.revocations.latest, self._random(FAMILY_BYTES))
+
+    def last_use(self, now: float) -> int:
+        """Says when the last cookie has expired that was sent by a request under way now."""
+        return int(now) + self.limits.lifetime + MARGIN
+
+    def rotates(self, session: Session, now: int) -> bool:
+        """Says whether it is time for a signed-in session to get another id."""
+        facts = session._facts
+        return (
+            self._rotates is not None
+            and facts is not None
+            and facts.user_id is not None
+            and not (session._renewed or session._ended)
+            and now - facts.rotated_at > self._rotates
+        )
+
+    def concerns(self, session: Session, now: int) -> bool:
+        """Says whether others have to hear of what this request has done."""
+        return bool(
+            session._ended
+            or session._signing
+            or session._renewed
+            or session._cleared
+            or session._loaded.reused
+            or self.rotates(session, now)
+            or self._is_due(session, now)
+        )
+
+    def _is_due(self, session: Session, now: int) -> bool:
+        facts = session._facts
+        return (
+            facts is not None
+            and facts.user_id is not None
+            and session._loaded.kept is None
+            and now - facts.noted_at > self.limits.interval
+        )
+
+    def end_family(self, family: bytes, now: float) -> Steps[None]:
+        """Ends a session under all its ids. Raises `StoreError`."""
+        yield from self.revocations.append([self._ending(REVOKED, family, now)], now)
+
+    def settle(self, session: Session, now: int, *, writes: bool) -> Steps[None]:
+        """Tells them, before the response leaves. Raises `StoreError` and `TooManySessions`.
+
+        Args:
+            writes: whether the session is about to be kept.
+        """
+        loaded = session._loaded
+        record, before, after = loaded.record, loaded.facts, session._facts
+        # One that comes from elsewhere leaves its marks at its home.
+        sealed = record is not None and loaded.kept is None and loaded.home is None
+        endings = [self._ending(REVOKED, loaded.reused, now)] if loaded.reused else []
+        if record is not None and (session._ended or session._is_over()):
+            if sealed:
+                endings.append(self._ending(ENDED, record.id if before is None else before.family, now))
+            if before is not None and before.user_id is not None:
+                family = before.family
+                yield from self.rosters.edit(before.user_id, lambda rows: rows.pop(family, None), now)
+        elif record is not None and session._renewed and sealed:
+            endings.append(self._ending(ENDED if session._signing else ROTATED, record.id, now))
+        if session._signing and after is not None:
+            endings += yield from self._sign_in(session, after, now)
+        elif writes and after is not None and after.user_id is not None:
+            yield from self._note(session, after, now)
+        if endings:
+            yield from self.revocations.append(endings, now)
+            for ending in endings:
+                if ending.kind == REVOKED:
+                    yield from self._forget(session, ending)
+
+    def _ending(self, kind: int, subject: bytes, now: float) -> Ending:
+        return Ending(kind, subject[:FAMILY_BYTES], self.last_use(now))
+
+    def _sign_in(self, session: Session, facts: Facts, now: int) -> Steps[list[Ending]]:
+        """Puts a session into its user's roster. Gives the sessions that have to end for it."""
+        # Whatever has been ended up to here was ended before.
+        yield from self.revocations.catch_up(now)
+        session._facts = facts = facts._replace(seen=self.revocations.latest, rotated_at=now, noted_at=now)
+        user_id, before = facts.user_id, session._loaded.facts
+        if user_id is None:
+            return []
+        own = session._identity()
+        ip, agent = shorten(*session._client())
+        created_at = int(session.created_at.timestamp())
+        expires_at = self.limits.expiry(now, facts.authenticated_at)
+        row = Signed(own, facts.family, facts.seen, created_at, facts.authenticated_at, now, expires_at, ip, agent)
+        gone: set[bytes] = set()
+        if self._most is not None:
+            gone = yield from self._gone(user_id, now)
+        over: list[Signed] = []
+
+        def enter(rows: Rows) -> None:
+            over.clear()
+            for family in gone:
+                rows.pop(family, None)
+            if before is not None:
+                # The same user has signed in again.
+                rows.pop(before.family, None)
+            rows.pop(facts.family, None)
+            if self._most is not None:
+                oldest = sorted(rows.values(), key=lambda each: each.authenticated_at)
+                over.extend(oldest[: max(0, len(oldest) + 1 - self._most)])
+                if over and self._refuses:
+                    raise TooManySessions(self._most)
+                for each in over:
+                    rows.pop(each.family)
+            rows[facts.family] = row
+
+        yield from self.rosters.edit(user_id, enter, now)
+        session._over = over
+        return [self._ending(REVOKED, each.family, now) for each in over]
+
+    def _gone(self, user_id: UserId, now: int) -> Steps[set[bytes]]:
+        """Gives the families that the roster has, and that nobody can come with any more."""
+        rows: Rows = yield from self.rosters.read(user_id, now)
+        gone = set()
+        for row in rows.values():
+            if not (yield from self.alive(row, user_id, now)):
+                gone.add(row.family)
+        return gone
+
+    def alive(self, row: Signed, user_id: UserId, now: int) -> Steps[bool]:
+        """Says whether a session of the roster still is one, as far as the list and the store know."""
+        facts = Facts(row.seen, row.family, user_id=user_id)
+        if self.revocations.judge(Record(row.handle, row.created_at, row.seen_at, b""), facts, now) is not None:
+            return False
+        if len(row.handle) < HANDLE_ON_SERVER or now - row.authenticated_at < _FRESH:
+            return True
+        return (yield read(STORE, row.handle)) is not None
+
+    def _forget(self, session: Session, ending: Ending) -> Steps[None]:
+        for row in session._over:
+            if row.family == ending.subject and self.store and len(row.handle) == HANDLE_ON_SERVER:
+                yield delete(STORE, row.handle)
+
+    def _note(self, session: Session, facts: Facts, now: int) -> Steps[None]:
+        """Tells the roster of another id, and now and then that the session is in use."""
+        renewed = session._renewed
+        if not renewed and not self._is_due(session, now):
+            return
+        own, family, user_id = session._identity(), facts.family, facts.user_id
+        session._facts = facts._replace(noted_at=now, rotated_at=now if renewed else facts.rotated_at)
+        expires_at = self.limits.expiry(now, facts.authenticated_at)
+
+        def note(rows: Rows) -> None:
+            row = rows.get(family)
+            if row is not None:
+                rows[family] = row._replace(handle=own, seen_at=now, expires_at=expires_at)
+
+        try:
+            if user_id is not None:
+                yield from self.rosters.edit(user_id, note, now)
+        except StoreError:
+            # It is what a page shows. The next request will try again; the session itself does not wait for that.
+            if renewed:
+                raise

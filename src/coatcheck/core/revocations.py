@@ -1,0 +1,306 @@
+"""What has been ended, held in the memory of each process and kept in a store that they share.
+
+A cookie that was copied cannot be called back. So what is ended is written down until the
+last cookie that it concerns has expired: one session (by its id or its family), a user's
+sessions before an instant, everyone's before an instant.
+
+The instants are the list's own: each entry gets one later than all before it, in the same
+step that writes it. A session carries the last instant that was known when it began. So
+whether somebody signed in before or after "sign out everywhere" is no question of clocks,
+which differ between machines. An instant is the time in microseconds where that is later,
+so that a list that was lost goes on where it was.
+
+In the store it is a row of segments, each a record of some 256 entries, at keys that
+everybody can compute. A process reads on from the segment that it knows:
+
+    segment = 0x01 | entry ...
+    entry   = kind, 1 byte | subject, 16 | instant, 8 | until, 8 | the family that is kept, 16
+
+They are not sealed: a worker that has not the newest key yet must be able to read
+them. Subjects are random ids and keyed hashes.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from struct import Struct
+from typing import NamedTuple, Protocol
+
+from coatcheck.core.confined import Confined
+from coatcheck.core.events import Reason
+from coatcheck.core.facts import FAMILY_BYTES, Facts
+from coatcheck.core.operations import REVOCATIONS, Steps, insert, read, replace
+from coatcheck.core.owners import Owners
+from coatcheck.core.record import Record, StoredRecord
+from coatcheck.errors import StoreError
+
+# What an entry says.
+ENDED = 1
+"""The session with this id, or of this family, has been ended by its own browser."""
+REVOKED = 2
+"""It has been ended by somebody else: its user elsewhere, or the application."""
+ROTATED = 3
+"""This id has been replaced by another of its family."""
+USER = 4
+EVERYONE = 5
+
+NO_FAMILY = bytes(FAMILY_BYTES)
+SEGMENT_ENTRIES = 256
+# How long an id that was replaced is still good for requests under way, in seconds.
+GRACE = 10
+# Longer than any request takes that has begun before something was ended, and sends its cookie afterwards, in seconds.
+MARGIN = 3600
+_MICRO = 1_000_000
+_FORMAT = b"\x01"
+_ENTRY = Struct(">B16sQQ16s")
+_HEAD = Struct(">QQ")
+# The head says where the list begins. Longer than what it leads to.
+_HEAD_LIFE = 800 * 86400
+# Each conflict means that another process has written.
+_TRIES = 200
+# A list that could not be read is asked for again after so many seconds, and not by each request.
+_PAUSE = 1.0
+# How often what has expired is looked for, in seconds.
+_SWEEP = 600
+
+
+class Ending(NamedTuple):
+    """One thing that has been ended."""
+
+    kind: int
+    subject: bytes
+    """16 bytes: an id, a family, or what `Owners` gives."""
+    until: int
+    """When the last cookie has expired that it concerns; seconds since 1970."""
+    kept: bytes = NO_FAMILY
+    """USER: the one family that is not ended."""
+
+
+class Bell(Protocol):
+    """Tells the processes of one machine that the list has changed, without a look at the store."""
+
+    def hear(self) -> object:
+        """Gives something that differs from what it gave before if the bell has been rung since."""
+        ...
+
+    def ring(self) -> None:
+        """Has every process of this machine look at the list. It is no error where that is not possible."""
+        ...
+
+
+class Silence:
+    """A bell that nobody rings: each process looks when its delay is over."""
+
+    def hear(self) -> object:
+        return None
+
+    def ring(self) -> None:
+        return
+
+
+class Revocations(Confined):
+    """The list of one audience, in this process.
+
+    Args:
+        delay: how old may be what is known, in seconds; 0 asks at every request.
+    """
+
+    def __init__(self, owners: Owners, audience: str, *, delay: float, bell: Bell | None = None) -> None:
+        self.owners: Owners = owners
+        self._delay = delay
+        self._bell: Bell = bell or Silence()
+        name = audience.encode()
+        self._name = b"coatcheck revocations" + len(name).to_bytes(2, "big") + name
+        # By id or family: a kind, negative, or until when an id that was replaced is good.
+        self._ended: dict[bytes, int] = {}
+        # By user or key ring: instants, each with the family that is kept.
+        self._before: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
+        self._until: dict[bytes, int] = {}
+        self._swept_at = 0.0
+        self.latest: int = 0
+        """The last instant that is known."""
+        self._at: _Position | None = None
+        self._heard: object = None
+        self._looked_at: float | None = None
+        self._failed_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Revocations, {len(self)} entries>"
+
+    def __len__(self) -> int:
+        return len(self._ended) + len(self._before)
+
+    # What is known
+
+    @property
+    def unknown(self) -> bool:
+        """Whether what is known is too old, for the list could not be read."""
+        return self._failed_at is not None
+
+    def stale(self, now: float) -> bool:
+        """Says whether the store is to be asked before the next session is judged."""
+        if self._failed_at is not None:
+            return not 0 <= now - self._failed_at < max(self._delay, _PAUSE)
+        looked_at = self._looked_at
+        return looked_at is None or not 0 <= now - looked_at < self._delay or self._bell.hear() != self._heard
+
+    def judge(self, record: Record, facts: Facts | None, now: float) -> Reason | None:
+        """Says why a session is no more; None if nothing is known against it."""
+        if facts is None:
+            # Sealed before there was a list. Its id has not changed since. Of one second, what was ended counts.
+            seen, family, user_id = record.created_at * _MICRO - 1, record.id[:FAMILY_BYTES], None
+        else:
+            seen, family, user_id = facts.seen, facts.family, facts.user_id
+        ended = self._ended
+        if ended:
+            found = ended.get(family) or ended.get(record.id[:FAMILY_BYTES])
+            if found is not None:
+                if found < 0:
+                    return Reason.ENDED if found == -ENDED else Reason.REVOKED
+                if now > found:
+                    return Reason.REUSED
+        before = self._before
+        if before:
+            subjects = self.owners.everyone
+            if user_id is not None:
+                subjects += self.owners.find(user_id).subjects
+            for subject in subjects:
+                for instant, kept in before.get(subject, ()):
+                    if instant > seen and kept != family:
+                        return Reason.REVOKED
+        return None
+
+    def rotated(self, record: Record) -> bool:
+        """Says whether a session came under an id that has been replaced already."""
+        return self._ended.get(record.id[:FAMILY_BYTES], 0) > 0
+
+    # What the store says
+
+    def refresh(self, now: float) -> Steps[None]:
+        """Reads what is new, if it is time. That the list cannot be read is no error yet: see `unknown`."""
+        if self.stale(now):
+            try:
+                yield from self.catch_up(now)
+            except StoreError:
+                self._failed_at = now
+
+    def catch_up(self, now: float) -> Steps[None]:
+        """Reads what is new. Raises `StoreError`."""
+        heard = self._bell.hear()
+        at = self._at
+        if at is None:
+            at = yield from self._find_beginning()
+        while True:
+            stored: StoredRecord | None = yield read(REVOCATIONS, self._key(at.number))
+            content = b"" if stored is None else stored.content
+            if content != at.content:
+                self._take(content)
+            version = None if stored is None else stored.version
+            at = _Position(at.number, content, version, at.last, 0 if stored is None else stored.expires_at)
+            if at.full:
+                at = _Position(at.number + 1, b"", None, at.last)
+            elif at.number < at.last:
+                # Some of it has expired.
+                at = _Position(at.number + 1, b"", None, at.last)
+            else:
+                break
+        self._at = at
+        self._heard, self._looked_at, self._failed_at = heard, now, None
+        if not 0 <= now - self._swept_at < _SWEEP:
+            self._sweep(now)
+
+    def append(self, endings: list[Ending], now: float) -> Steps[int]:
+        """Writes down what has been ended, and knows it from then on. Gives the instant. Raises `StoreError`."""
+        for _ in range(_TRIES):
+            yield from self.catch_up(now)
+            at = self._at
+            if at is None:
+                continue
+            instant = max(self.latest + 1, int(now * _MICRO))
+            entries = b"".join(
+                _ENTRY.pack(kind, subject, instant, until, kept) for kind, subject, until, kept in endings
+            )
+            content = (at.content or _FORMAT) + entries
+            expires_at = max(at.expires_at, int(now) + 1, *(ending.until for ending in endings))
+            record = StoredRecord(content, int(now), expires_at)
+            key = self._key(at.number)
+            if (
+                yield insert(REVOCATIONS, key, record)
+                if not at.content
+                else replace(REVOCATIONS, key, record, at.version)
+            ):
+                self._take(content)
+                # The others hear of it only now that they can read it.
+                self._bell.ring()
+                if not at.content and at.number:
+                    yield from self._note(at.number, now)
+                return instant
+        raise StoreError(f"the list of revocations was changed by others {_TRIES} times while this request wrote to it")
+
+    def _key(self, number: int) -> bytes:
+        return sha256(self._name + number.to_bytes(8, "big")).digest()
+
+    @property
+    def _head_key(self) -> bytes:
+        return sha256(self._name + b"head").digest()
+
+    def _find_beginning(self) -> Steps[_Position]:
+        stored: StoredRecord | None = yield read(REVOCATIONS, self._head_key)
+        first, last = 0, 0
+        if stored is not None and len(stored.content) == 1 + _HEAD.size and stored.content[:1] == _FORMAT:
+            first, last = _HEAD.unpack(stored.content[1:])
+        return _Position(first, b"", None, max(first, last))
+
+    def _note(self, number: int, now: float) -> Steps[None]:
+        """Tells those who start later where the list is. Without, they find the end from an earlier segment."""
+        stored: StoredRecord | None = yield read(REVOCATIONS, self._head_key)
+        first, last = 0, number
+        if stored is not None and len(stored.content) == 1 + _HEAD.size:
+            first, last = _HEAD.unpack(stored.content[1:])
+        while first < number and (yield read(REVOCATIONS, self._key(first))) is None:
+            first += 1
+        record = StoredRecord(_FORMAT + _HEAD.pack(first, max(last, number)), int(now), int(now) + _HEAD_LIFE)
+        if stored is None:
+            yield insert(REVOCATIONS, self._head_key, record)
+        else:
+            yield replace(REVOCATIONS, self._head_key, record, stored.version)
+
+    def _take(self, content: bytes) -> None:
+        """Adds what a segment says. What is known already stays as it is."""
+        body = content[1:] if content[:1] == _FORMAT else b""
+        for kind, subject, instant, until, kept in _ENTRY.iter_unpack(body[: len(body) // _ENTRY.size * _ENTRY.size]):
+            if kind in (USER, EVERYONE):
+                known = self._before.get(subject, ())
+                if (instant, kept) not in known:
+                    self._before[subject] = (*known, (instant, kept))
+            elif kind == ROTATED:
+                # The first time counts, and whoever has ended it for good.
+                self._ended.setdefault(subject, instant // _MICRO + GRACE)
+            elif self._ended.get(subject, 0) >= 0:
+                self._ended[subject] = -kind
+            self._until[subject] = max(until, self._until.get(subject, 0))
+            self.latest = max(self.latest, instant)
+
+    def _sweep(self, now: float) -> None:
+        self._swept_at = now
+        over = [subject for subject, until in list(self._until.items()) if until < now]
+        for subject in over:
+            self._until.pop(subject, None)
+            self._ended.pop(subject, None)
+            self._before.pop(subject, None)
+
+
+class _Position(NamedTuple):
+    """How far the list has been read."""
+
+    number: int
+    """Of the segment that the next entry goes to."""
+    content: bytes
+    version: object
+    last: int
+    """The last segment that the head has told of."""
+    expires_at: int = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self.content) >= 1 + SEGMENT_ENTRIES * _ENTRY.size

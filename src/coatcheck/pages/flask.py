@@ -1,0 +1,117 @@
+"""The page "where you are signed in" as a blueprint of Flask.
+
+from coatcheck.pages.flask import sessions_page
+
+app.register_blueprint(sessions_page(login_url="/login"), url_prefix="/account/sessions")
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from secrets import token_urlsafe
+from typing import Any, Unpack, cast
+
+try:
+    import flask
+    from flask.blueprints import BlueprintSetupState
+except ImportError as _error:
+    raise ImportError("coatcheck.pages.flask needs Flask: pip install 'coatcheck[flask]'") from _error
+
+from coatcheck.core.session import Session
+from coatcheck.errors import UsageError
+from coatcheck.flask import CoatcheckSessionInterface
+from coatcheck.pages.handler import SessionsPage
+from coatcheck.pages.options import NOTHING_REMEMBERS, PageOptions, PageRequest
+from coatcheck.pages.rendering import Templates, find_templates
+from coatcheck.pages.running import run_page
+from coatcheck.sessions import Sessions
+
+__all__ = ["sessions_page"]
+
+
+def sessions_page(
+    name: str = "coatcheck_sessions", *, templates: Templates = None, **options: Unpack[PageOptions]
+) -> flask.Blueprint:
+    """Gives the blueprint, to be registered where the page is to be.
+
+    A template `coatcheck/sessions.html` or `coatcheck/layout.html` of the application's own
+    takes the place of ours.
+
+    Args:
+        name: the blueprint's. Its endpoint is `<name>.page`.
+        templates: a folder, or a loader of Jinja2, to look in for what the application itself has not.
+        options: those of `coatcheck.pages.options.PageOptions`.
+
+    Raises `UsageError` for options that cannot be right, and where it is registered if the configuration
+    shows already that nothing remembers which sessions a user has.
+    """
+    sessions = SessionsPage(options)
+    blueprint = flask.Blueprint(name, __name__)
+    blueprint.jinja_loader = find_templates(templates)
+
+    def page(**parts: Any) -> flask.Response:
+        request = flask.request
+        reply = run_page(
+            sessions.answer(
+                PageRequest(
+                    method=request.method,
+                    path=flask.url_for(".page", **parts),
+                    accept_language=request.headers.get("Accept-Language", ""),
+                    form=request.form,
+                    nonce=token_urlsafe(),
+                    source=request,
+                    sign_out=_flask_login(),
+                ),
+                _session(),
+            ),
+            _sessions(flask.current_app),
+        )
+        body = flask.render_template(reply.template, **(_fields() | reply.context)) if reply.template else ""
+        response = flask.Response(body, reply.status)
+        response.headers.extend(reply.headers)
+        return response
+
+    blueprint.add_url_rule("/", view_func=page, methods=["GET", "POST"])
+    blueprint.record(_check)
+    return blueprint
+
+
+def _sessions(app: flask.Flask) -> Sessions:
+    interface = app.session_interface
+    if not isinstance(interface, CoatcheckSessionInterface):
+        raise UsageError("the page shows sessions that coatcheck keeps: Coatcheck(app)")
+    return interface.sessions(app)
+
+
+def _session() -> Session:
+    session = cast(Any, flask.session)._get_current_object()  # noqa: SLF001  # Flask's way to what a proxy stands for
+    if not isinstance(session, Session):
+        raise UsageError("there is no session: the application needs Coatcheck(app), and a secret key")
+    return session
+
+
+def _check(state: BlueprintSetupState) -> None:
+    app = state.app
+    interface = app.session_interface
+    # Either may come later; the first request asks again.
+    if isinstance(interface, CoatcheckSessionInterface) and interface.has_key(app):
+        sessions = interface.sessions(app)
+        if not sessions.remembers:
+            raise UsageError(NOTHING_REMEMBERS)
+
+
+def _fields() -> dict[str, Any]:
+    """Gives what an extension wants in every form of the application, such as Flask-WTF's CSRFProtect."""
+    token = flask.current_app.jinja_env.globals.get("csrf_token")
+    name = flask.current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
+    return {"fields": {name: token()} if callable(token) else {}}
+
+
+def _flask_login() -> Callable[[], Any] | None:
+    """Gives Flask-Login's way to sign out, where the application has it: it forgets its remember cookie too."""
+    extension = sys.modules.get("flask_login")
+    if extension is None or not hasattr(flask.current_app, "login_manager"):
+        return None
+    logout: Callable[[], Any] = extension.logout_user
+    return logout
