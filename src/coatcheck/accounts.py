@@ -78,7 +78,9 @@ class AccountCalls:
                 need not be given.
         """
         sessions = self._accounts()
-        steps = sessions.engine.accounts.sessions_of(user_id, current or self._current(), sessions.clock())
+        steps = sessions.engine.accounts.sessions_of(
+            user_id, self._current() if current is None else current, sessions.clock()
+        )
         return _shown(_run(sessions, steps))
 
     def revoke(self, handle: str, *, user_id: UserId) -> bool:
@@ -113,7 +115,9 @@ class AsyncAccountCalls:
     async def sessions_of(self, user_id: UserId, *, current: Session | None = None) -> list[SessionInfo]:
         """As `AccountCalls.sessions_of`."""
         sessions = self._accounts()
-        steps = sessions.engine.accounts.sessions_of(user_id, current or self._current(), sessions.clock())
+        steps = sessions.engine.accounts.sessions_of(
+            user_id, self._current() if current is None else current, sessions.clock()
+        )
         return _shown(await _run_async(sessions, steps))
 
     async def revoke(self, handle: str, *, user_id: UserId) -> bool:

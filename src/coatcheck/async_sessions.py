@@ -44,8 +44,20 @@ class AsyncSessions(AsyncAccountCalls, Sessions):  # type: ignore[misc]  # the c
         """Gives what a request brought for which no store is asked."""
         if self.on_server and self.engine.asks(session.header):
             raise UsageError("the session is in a store that is asked with await: load() it before the first look")
-        # What has been ended was asked for when the request began.
+        revocations = self.engine.revocations
+        if revocations is not None and revocations.unread and self.engine.asks_first(session.header, now=self.clock()):
+            raise UsageError("what has been ended is asked for with await: load() it before the first look")
+        # It was asked for when the request began.
         return run(self.engine.load(session.header, now=self.clock(), ask=False))
+
+    def last_instant(self) -> int:
+        """Gives the last instant that is known, or that of now by the clock: nothing can be asked here.
+
+        It is taken for no later than the list has one when the session is kept. So a clock that is
+        wrong decides at most about a login that is under way when its user is revoked.
+        """
+        revocations = self.engine.revocations
+        return 0 if revocations is None else max(revocations.latest, int(self.clock() * 1_000_000) - 1)
 
     async def load(self, session: RequestSession) -> Loaded:
         """As `Sessions.read`, and asks the store."""

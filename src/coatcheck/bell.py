@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from coatcheck.core.revocations import Bell, Silence
+from coatcheck.stores.url import StoreURL
 
 _BYTES = 16
 # How often it is looked whether the file is still the one that others open, in seconds.
@@ -82,16 +84,40 @@ class FileBell:
             os.close(descriptor)
 
 
+class LocalBell:
+    """A bell for those who share a store within a process."""
+
+    def __init__(self) -> None:
+        self._rung: object = None
+
+    def hear(self) -> object:
+        """Gives what `ring` put there last."""
+        return self._rung
+
+    def ring(self) -> None:
+        """Puts something new there."""
+        self._rung = object()
+
+
+_local: WeakKeyDictionary[object, LocalBell] = WeakKeyDictionary()
+
+
 def open_bell(place: object, audience: str) -> Bell:
     """Gives the bell of a list.
 
     Args:
-        place: the URL of the store that has the list. The processes that share that share
-            the bell. A store that is an object is known to nobody else by name.
+        place: the URL of the store that has the list: the processes that share it share the
+            bell. Or a store, which only its own process knows.
     """
     if not isinstance(place, str):
-        return Silence()
-    name = sha256(b"coatcheck bell" + repr((place, audience)).encode(errors="replace")).hexdigest()[:32]
+        try:
+            return _local.setdefault(place, LocalBell())
+        except TypeError:
+            return Silence()
+    url = StoreURL.parse(place)
+    # Without user and password: whoever sees the name of the file could try passwords.
+    where = repr((url.scheme, url.hosts, url.path, audience))
+    name = sha256(b"coatcheck bell" + where.encode(errors="replace")).hexdigest()[:32]
     return FileBell(Path(os.environ.get("COATCHECK_BELLS") or tempfile.gettempdir()) / f"coatcheck-{_user()}-{name}")
 
 

@@ -106,9 +106,10 @@ def _find(user_agent: str, words: _Words) -> str:
 @lru_cache(1)
 def _rules() -> Callable[[str], Device]:
     try:
-        from ua_parser import Domain
-        from ua_parser.basic import Resolver
-        from ua_parser.loaders import load_lazy_builtins
+        # They take longer to import than all of coatcheck.
+        from ua_parser import Domain  # noqa: PLC0415
+        from ua_parser.basic import Resolver  # noqa: PLC0415
+        from ua_parser.loaders import load_lazy_builtins  # noqa: PLC0415
     except ImportError:
         return lambda _: Device("", "")
     # Without the rules for models of devices, of which there are more than of all else.

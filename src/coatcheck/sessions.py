@@ -113,6 +113,14 @@ class Sessions(AccountCalls, Confined):
     def _accounts(self) -> Sessions:
         return self
 
+    def last_instant(self) -> int:
+        """Gives the last instant of the list of revocations, which is asked for it. Raises `StoreError`."""
+        revocations = self.engine.revocations
+        if revocations is None:
+            return 0
+        run(revocations.catch_up(self.clock()), self.stores)
+        return revocations.latest
+
     def read(self, session: RequestSession) -> Loaded:
         """Gives what the request brought. Raises `StoreError`."""
         return run(self.engine.load(session.header, now=self.clock()), self.stores)
@@ -201,6 +209,9 @@ class RequestSession(Session):
             self._failed_to_load = True
             self._sessions.watch.store_down(error)
             raise
+
+    def _last_instant(self) -> int:
+        return self._sessions.last_instant()
 
     @property
     def failed(self) -> bool:

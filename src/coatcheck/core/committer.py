@@ -78,6 +78,8 @@ class Committer(Confined):
             if session._loaded.down:
                 self._pass_over(session)
                 return quiet
+            if session._loaded.replaced and not (session._ended or session._signing or session._is_over()):
+                return self._drop(session, int(now))
             if self._register is not None and self._register.rotates(session, int(now)):
                 session._renew()
             decision = yield from self._decide(session, int(now), https)
@@ -128,6 +130,13 @@ class Committer(Confined):
                 self._check_room(session._packed, session._facts)
             yield from self._register.settle(session, now, writes=writes)
         return self._seal(session, now, https)
+
+    def _drop(self, session: Session, now: int) -> Decision:
+        """Keeps nothing of a request that was under way when the id of its session was replaced."""
+        if session._renewed or self._change(session, session._loaded.record, now) is Kind.CHANGED:
+            session._gone = True
+            self._emit(Event(Kind.DROPPED, Reason.ENDED))
+        return _VARY
 
     def _pass_over(self, session: Session) -> None:
         if session._ended or session._cleared:

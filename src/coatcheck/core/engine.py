@@ -72,10 +72,10 @@ class Engine(Confined):
         self.accounts: Accounts = Accounts(register, emit)
         if store or earlier_store:
             records = Moves(settings, keyring, random, store=store, earlier_store=earlier_store)
-            self._loader = Loader(settings, sealers, records, emit, register, random)
+            self._loader = Loader(settings, sealers, records, emit, register)
             self._committer: Committer = Keeper(settings, sealers, records, emit, register)
         else:
-            self._loader = Loader(settings, sealers, None, emit, register, random)
+            self._loader = Loader(settings, sealers, None, emit, register)
             self._committer = Committer(settings, sealers, emit, register)
         # Not by way of methods here: every request of a site without a store calls them.
         self.load_sealed: Callable[[str, float], Loaded | None] = self._loader.load_sealed

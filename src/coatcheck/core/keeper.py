@@ -70,7 +70,7 @@ class Keeper(Committer):
         if kept is not None and record is not None:
             if kept.entry.state == REPLACED and not self._may_go_on(kept, kind):
                 # Whoever sent the id that was replaced may have the new one, or may have no right to it.
-                return self._drop(session) if kind is Kind.CHANGED else None
+                return self._lose(session) if kind is Kind.CHANGED else None
             if not self._records.writes:
                 return (yield from self._move_to_cookie(session, kept, kind, now, https))
             if kind is Kind.REFRESHED:
@@ -162,8 +162,11 @@ class Keeper(Committer):
             # changed may hold what was there before, which a thief of the old id is not to keep.
             content = additions(record.packed, content)
             if not content:
-                return self._drop(session)
+                return self._lose(session)
             record, packed, kind = None, pack(content), Kind.CREATED
+            if not session._signing:
+                # Nor is the thief signed in.
+                session._facts = None
         draft = self._records.draft(record, content, packed, now)
         draft.before = session._draft
         draft.facts, draft.facts_before = self._facts(session, record), None if record is None else record.facts
@@ -179,7 +182,7 @@ class Keeper(Committer):
         # Not `where`: the id that took the place meanwhile is another's, and this request learns nothing from there.
         session._kept_as = where and id_
         if where is None:
-            return self._drop(session)
+            return self._lose(session)
         self._emit(Event(kind if draft.packed == packed else Kind.MERGED, handle=where.key.hex()))
         if where.key != id_.key:
             # The id was replaced meanwhile. Whoever asked for that gets the new one, and nobody else.
@@ -245,11 +248,11 @@ class Keeper(Committer):
             draft = self._records.draft(loaded.record, session._content(), session._packed, now)
             draft.guard = lambda packed: self._check_room(packed, session._facts)
             if not (yield from self._records.leave(kept, draft, now)):
-                return self._drop(session)
+                return self._lose(session)
             session._packed = draft.packed
         return self._write(session, kind, now, https)
 
-    def _drop(self, session: Session) -> Decision:
+    def _lose(self, session: Session) -> Decision:
         """Logout wins: the change goes nowhere, and the cookie is left to whoever ended the session."""
         session._gone = True
         record = session._loaded.record

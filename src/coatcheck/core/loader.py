@@ -28,17 +28,15 @@ _TRIES = 4
 class Loader(Confined):
     """Reads sessions. Every cookie that is not ours gives a new session, and an event with the reason."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # what the core is not to find by itself
+    def __init__(
         self,
         settings: Settings,
         sealers: Mapping[str, TokenSealer],
         records: Moves | None,
         emit: Callable[[Event], None],
         register: Register | None = None,
-        random: Callable[[int], bytes] = bytes,
     ) -> None:
         self._emit = emit
-        self._random = random
         self._register = register
         self._revocations = None if register is None else register.revocations
         self._closed = settings.revocations_down == "closed"
@@ -213,12 +211,11 @@ class Loader(Confined):
         if not isinstance(content, dict):
             raise Rejected(Reason.UNREADABLE)
         self._judge(record, now)
-        if kept is None and self._revocations is not None and self._revocations.rotated(record):
-            # A request that was under way. What it changes must not bring the id back that was replaced.
-            record = record._replace(id=self._random(ID_BYTES))
+        # A request that was under way. What it changes must not bring the id back.
+        replaced = kept is None and self._revocations is not None and self._revocations.rotated(record)
         on_server = self._on_server and not (self._hybrid and kept is None)
         facts, hybrid = record.facts, self._hybrid
-        return Loaded(content, record, reseal, (name,), int(now), kept, None, on_server, False, facts, hybrid)
+        return Loaded(content, record, reseal, (name,), int(now), kept, None, on_server, False, facts, hybrid, replaced)
 
     def _judge(self, record: Record, now: float) -> None:
         """Raises `Rejected` for a session that is no more, and `StoreError` where that cannot be said."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from coatcheck.core.confined import Confined
 from coatcheck.core.facts import FAMILY_BYTES, Facts, UserId
+from coatcheck.core.opaque import LIVE
 from coatcheck.core.operations import STORE, Steps, delete, read
 from coatcheck.core.record import Record
 from coatcheck.core.revocations import ENDED, MARGIN, REVOKED, ROTATED, Ending, Revocations
@@ -77,11 +78,13 @@ class Register(Confined):
     def rotates(self, session: Session, now: int) -> bool:
         """Says whether it is time for a signed-in session to get another id."""
         facts = session._facts
+        kept = session._loaded.kept
         return (
             self._rotates is not None
             and facts is not None
             and facts.user_id is not None
             and not (session._renewed or session._ended)
+            and (kept is None or kept.entry.state == LIVE)
             and now - facts.rotated_at > self._rotates
         )
 
@@ -93,18 +96,20 @@ class Register(Confined):
             or session._renewed
             or session._cleared
             or session._loaded.reused
+            or session._loaded.replaced
             or self.rotates(session, now)
             or self._is_due(session, now)
         )
 
     def _is_due(self, session: Session, now: int) -> bool:
-        facts = session._facts
-        return (
-            facts is not None
-            and facts.user_id is not None
-            and session._loaded.kept is None
-            and now - facts.noted_at > self.limits.interval
-        )
+        """Says whether the roster is to hear of a session that goes on: one in a store says itself when it was used."""
+        facts, loaded = session._facts, session._loaded
+        if facts is None or facts.user_id is None:
+            return False
+        if loaded.home is not None or (loaded.kept is not None and not self.store):
+            # It moves, and has another handle then.
+            return True
+        return loaded.kept is None and now - facts.noted_at > self.limits.interval
 
     def end_family(self, family: bytes, now: float) -> Steps[None]:
         """Ends a session under all its ids. Raises `StoreError`."""
@@ -144,9 +149,10 @@ class Register(Confined):
 
     def _sign_in(self, session: Session, facts: Facts, now: int) -> Steps[list[Ending]]:
         """Puts a session into its user's roster. Gives the sessions that have to end for it."""
-        # Whatever has been ended up to here was ended before.
+        # What is ended from now on gets a later instant than any that is known.
         yield from self.revocations.catch_up(now)
-        session._facts = facts = facts._replace(seen=self.revocations.latest, rotated_at=now, noted_at=now)
+        seen = min(facts.seen, self.revocations.latest)
+        session._facts = facts = facts._replace(seen=seen, rotated_at=now, noted_at=now)
         user_id, before = facts.user_id, session._loaded.facts
         if user_id is None:
             return []

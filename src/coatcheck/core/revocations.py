@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from struct import Struct
+from threading import Lock
 from typing import NamedTuple, Protocol
 
 from coatcheck.core.confined import Confined
@@ -58,6 +59,8 @@ _HEAD = Struct(">QQ")
 _HEAD_LIFE = 800 * 86400
 # Each conflict means that another process has written.
 _TRIES = 200
+# In the year 146 000.
+_LAST_INSTANT = 2**62
 # A list that could not be read is asked for again after so many seconds, and not by each request.
 _PAUSE = 1.0
 # How often what has expired is looked for, in seconds.
@@ -117,6 +120,7 @@ class Revocations(Confined):
         self._before: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
         self._until: dict[bytes, int] = {}
         self._swept_at = 0.0
+        self._lock = Lock()
         self.latest: int = 0
         """The last instant that is known."""
         self._at: _Position | None = None
@@ -136,6 +140,11 @@ class Revocations(Confined):
     def unknown(self) -> bool:
         """Whether what is known is too old, for the list could not be read."""
         return self._failed_at is not None
+
+    @property
+    def unread(self) -> bool:
+        """Whether nothing is known yet."""
+        return self._looked_at is None and self._failed_at is None
 
     def stale(self, now: float) -> bool:
         """Says whether the store is to be asked before the next session is judged."""
@@ -187,24 +196,31 @@ class Revocations(Confined):
     def catch_up(self, now: float) -> Steps[None]:
         """Reads what is new. Raises `StoreError`."""
         heard = self._bell.hear()
-        at = self._at
-        if at is None:
-            at = yield from self._find_beginning()
+        at = self._at or (yield from self._find_beginning())
+        # What the store has of what this process knew already, if it has lost some of it.
+        found: set[bytes] | None = None
         while True:
             stored: StoredRecord | None = yield read(REVOCATIONS, self._key(at.number))
             content = b"" if stored is None else stored.content
+            if content[:1] not in (b"", _FORMAT) or (len(content) - 1) % _ENTRY.size > 0 < len(content):
+                # Nobody knows what has been ended. Another version may, or whoever looks into the store.
+                raise StoreError("the list of revocations is not what this version writes")
+            if found is None and (yield from self._is_lost(at, content, now)):
+                found, at = set(), (yield from self._find_beginning())
+                continue
             if content != at.content:
                 self._take(content)
-            version = None if stored is None else stored.version
-            at = _Position(at.number, content, version, at.last, 0 if stored is None else stored.expires_at)
-            if at.full:
-                at = _Position(at.number + 1, b"", None, at.last)
-            elif at.number < at.last:
-                # Some of it has expired.
-                at = _Position(at.number + 1, b"", None, at.last)
-            else:
+            if found is not None:
+                found.update(subject for _, subject, *_ in _ENTRY.iter_unpack(content[1:]))
+            version, expires_at = (None, 0) if stored is None else (stored.version, stored.expires_at)
+            at = _Position(at.number, content, version, at.last, expires_at)
+            if not at.full and at.number >= at.last:
                 break
+            # Of those before the last, some have expired.
+            at = _Position(at.number + 1, b"", None, at.last)
         self._at = at
+        if found is not None:
+            yield from self._restore(found, now)
         self._heard, self._looked_at, self._failed_at = heard, now, None
         if not 0 <= now - self._swept_at < _SWEEP:
             self._sweep(now)
@@ -213,29 +229,77 @@ class Revocations(Confined):
         """Writes down what has been ended, and knows it from then on. Gives the instant. Raises `StoreError`."""
         for _ in range(_TRIES):
             yield from self.catch_up(now)
-            at = self._at
-            if at is None:
-                continue
             instant = max(self.latest + 1, int(now * _MICRO))
             entries = b"".join(
                 _ENTRY.pack(kind, subject, instant, until, kept) for kind, subject, until, kept in endings
             )
-            content = (at.content or _FORMAT) + entries
-            expires_at = max(at.expires_at, int(now) + 1, *(ending.until for ending in endings))
-            record = StoredRecord(content, int(now), expires_at)
-            key = self._key(at.number)
-            if (
-                yield insert(REVOCATIONS, key, record)
-                if not at.content
-                else replace(REVOCATIONS, key, record, at.version)
-            ):
-                self._take(content)
-                # The others hear of it only now that they can read it.
-                self._bell.ring()
-                if not at.content and at.number:
-                    yield from self._note(at.number, now)
+            if (yield from self._write(entries, max(ending.until for ending in endings), now)):
                 return instant
         raise StoreError(f"the list of revocations was changed by others {_TRIES} times while this request wrote to it")
+
+    def _write(self, entries: bytes, until: int, now: float) -> Steps[bool]:
+        """Puts entries at the end of the list. Gives False if another process was faster."""
+        at = self._at or _Position(0, b"", None, 0)
+        content = (at.content or _FORMAT) + entries
+        record = StoredRecord(content, int(now), max(at.expires_at, int(now) + 1, until))
+        key, new = self._key(at.number), not at.content
+        if not (yield insert(REVOCATIONS, key, record) if new else replace(REVOCATIONS, key, record, at.version)):
+            return False
+        self._take(content)
+        # The others hear of it only now that they can read it.
+        self._bell.ring()
+        if new:
+            yield from self._note(at.number, now)
+        return True
+
+    def _is_lost(self, at: _Position, content: bytes, now: float) -> Steps[bool]:
+        """Says whether the store has forgotten what this process has read there, and not because its time had come."""
+        if at.content:
+            return at.expires_at > now and not content.startswith(at.content)
+        if content or not at.number:
+            return False
+        # This segment is not there yet, and the one before it is the last.
+        return (yield from self._find_beginning()).last < at.number - 1
+
+    def _restore(self, found: set[bytes], now: float) -> Steps[None]:
+        """Writes down again what the store has lost: those who start later know it from there alone."""
+        lost = [
+            _ENTRY.pack(kind, subject, instant, self._until[subject], kept)
+            for kind, subject, instant, kept in self._entries()
+            if subject not in found and self._until[subject] >= now
+        ]
+        until = max((self._until[subject] for subject in list(self._until)), default=0)
+        while lost:
+            # If another process writes too, it restores what it knows; each of them goes on where the other was.
+            if (yield from self._write(b"".join(lost[:SEGMENT_ENTRIES]), until, now)):
+                del lost[:SEGMENT_ENTRIES]
+            stored: StoredRecord | None = None
+            at = self._at or _Position(0, b"", None, 0)
+            while True:
+                stored = yield read(REVOCATIONS, self._key(at.number))
+                content, version, end = (
+                    (b"", None, 0) if stored is None else (stored.content, stored.version, stored.expires_at)
+                )
+                at = _Position(at.number, content, version, at.last, end)
+                if not at.full:
+                    break
+                self._take(content)
+                at = _Position(at.number + 1, b"", None, at.last)
+            self._at = at
+
+    def _entries(self) -> list[tuple[int, bytes, int, bytes]]:
+        """Gives what is known: kind, subject, instant and the family that is kept."""
+        with self._lock:
+            entries = [
+                (ROTATED, subject, (value - GRACE) * _MICRO, NO_FAMILY)
+                if value > 0
+                else (-value, subject, 0, NO_FAMILY)
+                for subject, value in self._ended.items()
+            ]
+            for subject, before in self._before.items():
+                kind = EVERYONE if subject in self.owners.everyone else USER
+                entries += [(kind, subject, instant, kept) for instant, kept in before]
+        return entries
 
     def _key(self, number: int) -> bytes:
         return sha256(self._name + number.to_bytes(8, "big")).digest()
@@ -267,27 +331,36 @@ class Revocations(Confined):
 
     def _take(self, content: bytes) -> None:
         """Adds what a segment says. What is known already stays as it is."""
-        body = content[1:] if content[:1] == _FORMAT else b""
-        for kind, subject, instant, until, kept in _ENTRY.iter_unpack(body[: len(body) // _ENTRY.size * _ENTRY.size]):
-            if kind in (USER, EVERYONE):
-                known = self._before.get(subject, ())
-                if (instant, kept) not in known:
-                    self._before[subject] = (*known, (instant, kept))
-            elif kind == ROTATED:
-                # The first time counts, and whoever has ended it for good.
-                self._ended.setdefault(subject, instant // _MICRO + GRACE)
-            elif self._ended.get(subject, 0) >= 0:
-                self._ended[subject] = -kind
-            self._until[subject] = max(until, self._until.get(subject, 0))
-            self.latest = max(self.latest, instant)
+        with self._lock:
+            for kind, subject, instant, until, kept in _ENTRY.iter_unpack(content[1:]):
+                if instant > _LAST_INSTANT:
+                    # Whoever wrote this wants no later one to be possible.
+                    continue
+                if kind in (USER, EVERYONE):
+                    self._before[subject] = _with(self._before.get(subject, ()), instant, kept)
+                elif kind == ROTATED:
+                    # The first time counts, and whoever has ended it for good.
+                    self._ended.setdefault(subject, instant // _MICRO + GRACE)
+                elif self._ended.get(subject, 0) >= 0:
+                    self._ended[subject] = -kind
+                self._until[subject] = max(until, self._until.get(subject, 0))
+                self.latest = max(self.latest, instant)
 
     def _sweep(self, now: float) -> None:
         self._swept_at = now
-        over = [subject for subject, until in list(self._until.items()) if until < now]
-        for subject in over:
-            self._until.pop(subject, None)
-            self._ended.pop(subject, None)
-            self._before.pop(subject, None)
+        with self._lock:
+            for subject in [subject for subject, until in self._until.items() if until < now]:
+                del self._until[subject]
+                self._ended.pop(subject, None)
+                self._before.pop(subject, None)
+
+
+def _with(known: tuple[tuple[int, bytes], ...], instant: int, kept: bytes) -> tuple[tuple[int, bytes], ...]:
+    """Adds an instant. Of those that keep the same family the last counts, and none before one that keeps nobody."""
+    by_family = {family: each for each, family in known}
+    by_family[kept] = max(instant, by_family.get(kept, 0))
+    floor = by_family.get(NO_FAMILY, 0)
+    return tuple((each, family) for family, each in by_family.items() if each > floor or family == NO_FAMILY)
 
 
 class _Position(NamedTuple):

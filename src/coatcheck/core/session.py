@@ -54,6 +54,8 @@ class Loaded(NamedTuple):
     """What is known of it beside its content."""
     on_login: bool = False
     """Whether the session gets an id on the server when somebody signs in, and only then."""
+    replaced: bool = False
+    """Whether it came sealed under an id that has been replaced: it can be read, and changed no more."""
     reused: bytes = b""
     """The family to be ended, for one of its members came back that had been replaced."""
 
@@ -148,6 +150,10 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
     def _client(self) -> tuple[str, str]:
         """Gives the address and the user agent of the request, where they are known."""
         return "", ""
+
+    def _last_instant(self) -> int:
+        """Gives the last instant of the list of revocations. Raises `StoreError`."""
+        return 0
 
     def _lasts(self, lifetime: int, now: int) -> int:  # noqa: ARG002  # for a framework that lets a session have its own
         """Gives for how many seconds a browser is to keep the cookie of a permanent session."""

@@ -38,6 +38,7 @@ class SignIn:
         def _renew_for_user(self) -> None: ...
         def destroy(self) -> None: ...
         def _now(self) -> int: ...
+        def _last_instant(self) -> int: ...
 
     @property
     def user_id(self) -> UserId | None:
@@ -63,17 +64,20 @@ class SignIn:
             keep: keys that stay though another user was signed in.
 
         Raises `UsageError` for what is no user id, and when the headers of the response are
-        gone. With `max_sessions_per_user`, `TooManySessions` may be raised when the response leaves.
+        gone; `StoreError` where it cannot be read what has been ended up to now. With
+        `max_sessions_per_user`, `TooManySessions` may be raised when the response leaves.
         """
         user_id = check_user_id(user_id)
         self._change_id()
+        # Now, and not when the response leaves: whatever proved who it is may have been revoked meanwhile.
+        seen = self._last_instant()
         if self.user_id is not None and str(self.user_id) != str(user_id):
             self.logout(keep=keep)
         # Whoever has planted the session knows its token too.
         self._content().pop(_CSRF_KEY, None)
         self._renew_for_user()
         now = self._now()
-        self._facts = Facts(0, self._random(FAMILY_BYTES), now, now, now, user_id)
+        self._facts = Facts(seen, self._random(FAMILY_BYTES), now, now, now, user_id)
         self._signing = True
 
     def logout(self, *, keep: Iterable[str] = ()) -> None:

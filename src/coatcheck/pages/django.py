@@ -25,7 +25,7 @@ from coatcheck.core.session import Session
 from coatcheck.django.configuration import configuration
 from coatcheck.errors import UsageError
 from coatcheck.pages.handler import SessionsPage
-from coatcheck.pages.options import PageOptions, PageRequest
+from coatcheck.pages.options import PageOptions, PageRequest, check_memory
 from coatcheck.pages.rendering import Renderer, Templates
 from coatcheck.pages.running import run_page
 from coatcheck.pages.words import known_language
@@ -47,8 +47,11 @@ def sessions_page(
             takes the place of ours.
         options: those of `coatcheck.pages.options.PageOptions`.
 
-    Raises `UsageError` for options that cannot be right.
+    Raises `UsageError` for options that cannot be right, and where the settings show that nothing remembers
+    which sessions a user has.
     """
+    if settings.SESSION_ENGINE == "coatcheck.django":
+        check_memory(configuration.sessions())
     sessions = SessionsPage({"login_url": _login_url, "language": _language, **options})
     renderer = Renderer(templates)
 

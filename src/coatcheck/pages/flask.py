@@ -22,7 +22,7 @@ from coatcheck.core.session import Session
 from coatcheck.errors import UsageError
 from coatcheck.flask import CoatcheckSessionInterface
 from coatcheck.pages.handler import SessionsPage
-from coatcheck.pages.options import NOTHING_REMEMBERS, PageOptions, PageRequest
+from coatcheck.pages.options import PageOptions, PageRequest, check_memory
 from coatcheck.pages.rendering import Templates, find_templates
 from coatcheck.pages.running import run_page
 from coatcheck.sessions import Sessions
@@ -67,7 +67,7 @@ def sessions_page(
             ),
             _sessions(flask.current_app),
         )
-        body = flask.render_template(reply.template, **(_fields() | reply.context)) if reply.template else ""
+        body = flask.render_template(reply.template, **_fields(), **reply.context) if reply.template else ""
         response = flask.Response(body, reply.status)
         response.headers.extend(reply.headers)
         return response
@@ -92,13 +92,11 @@ def _session() -> Session:
 
 
 def _check(state: BlueprintSetupState) -> None:
-    app = state.app
+    app = cast(flask.Flask, state.app)
     interface = app.session_interface
     # Either may come later; the first request asks again.
     if isinstance(interface, CoatcheckSessionInterface) and interface.has_key(app):
-        sessions = interface.sessions(app)
-        if not sessions.remembers:
-            raise UsageError(NOTHING_REMEMBERS)
+        check_memory(interface.sessions(app))
 
 
 def _fields() -> dict[str, Any]:

@@ -10,13 +10,9 @@ from typing import Any, TypeAlias, TypedDict
 from coatcheck.errors import UsageError
 from coatcheck.pages.reply import Policy
 from coatcheck.pages.words import LANGUAGES, check_language, choose_language
+from coatcheck.sessions import Sessions
 
 Place: TypeAlias = Callable[[str], str | Awaitable[str]]
-
-NOTHING_REMEMBERS = (
-    "nothing remembers which sessions a user has, and the page has no list to show: keep sessions in a store, or"
-    " give revocations= a URL, such as sqlite:///revoked.db"
-)
 
 
 class PageOptions(TypedDict, total=False):
@@ -88,3 +84,12 @@ class PageSettings:
         """Gives where to sign in; "" where the application has not said it."""
         wanted = self._login_url
         return (wanted(request.source) if callable(wanted) else wanted) or ""
+
+
+def check_memory(sessions: Sessions) -> None:
+    """Raises `UsageError` where the page would have no list to show."""
+    if not sessions.remembers:
+        raise UsageError(
+            "nothing remembers which sessions a user has, and the page has no list to show: keep sessions in a"
+            " store, or give revocations= a URL, such as sqlite:///revoked.db"
+        )

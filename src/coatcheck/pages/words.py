@@ -19,7 +19,7 @@ ENGLISH: dict[str, str] = {
     "address": "Address",
     "seen": "Last seen",
     "since": "Signed in since",
-    "now": "now",
+    "now": "just now",
     "minute": "1 minute ago",
     "minutes": "{count} minutes ago",
     "hour": "1 hour ago",
