@@ -61,7 +61,9 @@ class AsyncSessions(AsyncAccountCalls, Sessions):  # type: ignore[misc]  # the c
 
     async def load(self, session: RequestSession) -> Loaded:
         """As `Sessions.read`, and asks the store."""
-        return await run_async(self.engine.load(session.header, now=self.clock()), self.stores)
+        loaded = await run_async(self.engine.load(session.header, now=self.clock()), self.stores)
+        self.look_at_list()
+        return loaded
 
     async def commit_async(
         self, session: AsyncSession, *, https: bool, host: str = "", streamed: bool = False

@@ -75,8 +75,9 @@ class Sessions(AccountCalls, Confined):
             # What has been ended is remembered where the sessions are.
             revocations = store
             self.stores = (store, earlier_store, store)
-        if revocations is None and settings.max_sessions_per_user is not None:
-            raise UsageError("max_sessions_per_user needs a store, or revocations=: there is nowhere to count sessions")
+        for option in ("max_sessions_per_user", "rotate_every"):
+            if revocations is None and getattr(settings, option) is not None:
+                raise UsageError(f"{option} needs a store, or revocations=: there is nowhere to remember sessions")
         self.remembers: bool = revocations is not None
         """Whether there is a list of what has been ended."""
         place = others.get("revocations") or others.get("store")
@@ -113,6 +114,12 @@ class Sessions(AccountCalls, Confined):
     def _accounts(self) -> Sessions:
         return self
 
+    def look_at_list(self) -> None:
+        """Says in the log if it cannot be read what has been ended. Requests may go on all the same."""
+        revocations = self.engine.revocations
+        if revocations is not None and revocations.unknown:
+            self.watch.store_down()
+
     def last_instant(self) -> int:
         """Gives the last instant of the list of revocations, which is asked for it. Raises `StoreError`."""
         revocations = self.engine.revocations
@@ -123,7 +130,9 @@ class Sessions(AccountCalls, Confined):
 
     def read(self, session: RequestSession) -> Loaded:
         """Gives what the request brought. Raises `StoreError`."""
-        return run(self.engine.load(session.header, now=self.clock()), self.stores)
+        loaded = run(self.engine.load(session.header, now=self.clock()), self.stores)
+        self.look_at_list()
+        return loaded
 
     def commit(self, session: Session, *, https: bool, host: str = "", streamed: bool = False) -> Decision:
         """Gives what the response must say. Raises `SessionTooLarge`, `Unserializable`, `StoreError`.

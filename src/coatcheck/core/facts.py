@@ -1,6 +1,6 @@
 """Whose session it is, and since when: what is sealed beside the content, and what the content cannot change.
 
-    seen, 8 bytes | family, 16 bytes | signed in at, 5 | rotated at, 5 | noted at, 5 | user id
+    seen, 8 bytes | family, 16 bytes | signed in at, 8 | rotated at, 8 | noted at, 8 | user id
 
 Times are seconds since 1970, big-endian; `seen` is an instant of the list of
 revocations. A user id is one byte for its type and then the text, the decimal digits
@@ -9,6 +9,7 @@ or the 16 bytes of a UUID; a guest has none.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -20,9 +21,7 @@ FAMILY_BYTES = 16
 # An index over users is made of hashes, and a cookie has 4096 bytes for all.
 _USER_ID_CHARS = 256
 _TEXT, _NUMBER, _UUID = b"siu"
-_TIMES_AT = 8 + FAMILY_BYTES
-_HEAD_BYTES = _TIMES_AT + 3 * 5
-_TIME_MASK = 2**40 - 1
+_HEAD = Struct(">Q16sQQQ")
 
 
 class Facts(NamedTuple):
@@ -43,24 +42,16 @@ class Facts(NamedTuple):
         return f"<Facts {self.family.hex()}>"
 
     def to_bytes(self) -> bytes:
-        seen, family, authenticated_at, rotated_at, noted_at, user_id = self
-        times = (authenticated_at << 80 | rotated_at << 40 | noted_at).to_bytes(15, "big")
-        return seen.to_bytes(8, "big") + family + times + _user_bytes(user_id)
+        *head, user_id = self
+        return _HEAD.pack(*head) + _user_bytes(user_id)
 
     @classmethod
     def from_bytes(cls, packed: bytes) -> Facts:
         """Gives the facts of these bytes. Raises `ValueError` for any others."""
-        if len(packed) < _HEAD_BYTES:
+        if len(packed) < _HEAD.size:
             raise ValueError("no facts")
-        times = int.from_bytes(packed[_TIMES_AT:_HEAD_BYTES], "big")
-        return cls(
-            int.from_bytes(packed[:8], "big"),
-            packed[8:_TIMES_AT],
-            times >> 80,
-            times >> 40 & _TIME_MASK,
-            times & _TIME_MASK,
-            _user(packed[_HEAD_BYTES:]),
-        )
+        # As in `Record.from_bytes`.
+        return tuple.__new__(cls, (*_HEAD.unpack_from(packed), _user(packed[_HEAD.size :])))
 
 
 def _user_bytes(user_id: UserId | None) -> bytes:

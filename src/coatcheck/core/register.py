@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import NamedTuple
 
 from coatcheck.core.confined import Confined
@@ -75,41 +76,46 @@ class Register(Confined):
         """Says when the last cookie has expired that was sent by a request under way now."""
         return int(now) + self.limits.lifetime + MARGIN
 
+    def concerns(self, session: Session, now: int) -> bool:
+        """Says whether others have to hear of what this request has done."""
+        loaded = session._loaded
+        if loaded.reused or loaded.replaced:
+            return True
+        # Whoever signs in or out, and whatever ends or renews a session, leaves one of these. Most requests do not.
+        if (session._mutated or session._forced) and (
+            session._ended or session._signing or session._renewed or session._cleared
+        ):
+            return True
+        facts = session._facts
+        return (
+            facts is not None
+            and facts.user_id is not None
+            and (self._rotates_at(session, facts) < now or self._note_at(session, facts) < now)
+        )
+
     def rotates(self, session: Session, now: int) -> bool:
         """Says whether it is time for a signed-in session to get another id."""
         facts = session._facts
-        kept = session._loaded.kept
         return (
-            self._rotates is not None
-            and facts is not None
+            facts is not None
             and facts.user_id is not None
             and not (session._renewed or session._ended)
-            and (kept is None or kept.entry.state == LIVE)
-            and now - facts.rotated_at > self._rotates
+            and self._rotates_at(session, facts) < now
         )
 
-    def concerns(self, session: Session, now: int) -> bool:
-        """Says whether others have to hear of what this request has done."""
-        return bool(
-            session._ended
-            or session._signing
-            or session._renewed
-            or session._cleared
-            or session._loaded.reused
-            or session._loaded.replaced
-            or self.rotates(session, now)
-            or self._is_due(session, now)
-        )
+    def _rotates_at(self, session: Session, facts: Facts) -> float:
+        kept = session._loaded.kept
+        if self._rotates is None or (kept is not None and kept.entry.state != LIVE):
+            return inf
+        return facts.rotated_at + self._rotates
 
-    def _is_due(self, session: Session, now: int) -> bool:
-        """Says whether the roster is to hear of a session that goes on: one in a store says itself when it was used."""
-        facts, loaded = session._facts, session._loaded
-        if facts is None or facts.user_id is None:
-            return False
+    def _note_at(self, session: Session, facts: Facts) -> float:
+        """Says when the roster is to hear of a session that goes on: one in a store says itself when it was used."""
+        loaded = session._loaded
         if loaded.home is not None or (loaded.kept is not None and not self.store):
             # It moves, and has another handle then.
-            return True
-        return loaded.kept is None and now - facts.noted_at > self.limits.interval
+            return 0
+        return facts.noted_at + self.limits.interval if loaded.kept is None else inf
 
     def end_family(self, family: bytes, now: float) -> Steps[None]:
         """Ends a session under all its ids. Raises `StoreError`."""
@@ -213,7 +219,7 @@ class Register(Confined):
     def _note(self, session: Session, facts: Facts, now: int) -> Steps[None]:
         """Tells the roster of another id, and now and then that the session is in use."""
         renewed = session._renewed
-        if not renewed and not self._is_due(session, now):
+        if not renewed and self._note_at(session, facts) >= now:
             return
         own, family, user_id = session._identity(), facts.family, facts.user_id
         session._facts = facts._replace(noted_at=now, rotated_at=now if renewed else facts.rotated_at)

@@ -170,18 +170,16 @@ class Revocations(Confined):
                     return Reason.REUSED
         before = self._before
         if before:
-            subjects = self.owners.everyone
-            if user_id is not None:
-                subjects += self.owners.find(user_id).subjects
-            for subject in subjects:
-                for instant, kept in before.get(subject, ()):
-                    if instant > seen and kept != family:
+            owners = self.owners
+            for subjects in (owners.everyone, () if user_id is None else owners.find(user_id).subjects):
+                for subject in subjects:
+                    if subject in before and any(at > seen and kept != family for at, kept in before[subject]):
                         return Reason.REVOKED
         return None
 
     def rotated(self, record: Record) -> bool:
         """Says whether a session came under an id that has been replaced already."""
-        return self._ended.get(record.id[:FAMILY_BYTES], 0) > 0
+        return self._ended.get(record.id, 0) > 0
 
     # What the store says
 

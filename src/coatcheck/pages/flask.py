@@ -51,7 +51,7 @@ def sessions_page(
     blueprint.jinja_loader = find_templates(templates)
 
     def page(**parts: Any) -> flask.Response:
-        request = flask.request
+        request = cast(Any, flask.request)._get_current_object()  # noqa: SLF001  # what the proxy stands for
         reply = run_page(
             sessions.answer(
                 PageRequest(
@@ -67,7 +67,7 @@ def sessions_page(
             ),
             _sessions(flask.current_app),
         )
-        body = flask.render_template(reply.template, **_fields(), **reply.context) if reply.template else ""
+        body = flask.render_template(reply.template, **{**reply.context, **_fields()}) if reply.template else ""
         response = flask.Response(body, reply.status)
         response.headers.extend(reply.headers)
         return response
@@ -85,7 +85,7 @@ def _sessions(app: flask.Flask) -> Sessions:
 
 
 def _session() -> Session:
-    session = cast(Any, flask.session)._get_current_object()  # noqa: SLF001  # Flask's way to what a proxy stands for
+    session = cast(Any, flask.session)._get_current_object()  # noqa: SLF001  # as above
     if not isinstance(session, Session):
         raise UsageError("there is no session: the application needs Coatcheck(app), and a secret key")
     return session

@@ -87,6 +87,8 @@ class _Visit:
             others=any(not row.current for row in rows),
             notice=self._words[notice] if notice in _NOTICES else "",
             csrf=session.csrf_token(),
+            # More of them, where the framework has something to add.
+            fields={},
         )
 
     def _infos(self) -> Generator[Ask, Any, Sequence[SessionInfo]]:
