@@ -56,8 +56,8 @@ def test_frameworks_and_stores_are_needed_by_their_extras_alone(metadata: Messag
     needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert sorted(line.partition(">")[0] for line in needed) == ["cryptography", "ormsgpack"]
     assert sorted(metadata.get_all("Provides-Extra", [])) == [
-        *("aiohttp", "asyncpg", "django", "flask", "litestar", "mariadb", "mariadb-async", "memcached", "mysql"),
-        *("postgresql", "pyramid", "quart", "redis", "typed"),
+        *("aiohttp", "asyncpg", "devices", "django", "flask", "litestar", "mariadb", "mariadb-async", "memcached"),
+        *("mysql", "pages", "postgresql", "pyramid", "quart", "redis", "typed"),
     ]
 
 

@@ -120,7 +120,7 @@ class Committer(Confined):
 
     def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
         """Tells others what has become of a session that is sealed in its cookie, and gives what the response says."""
-        if self._register is not None:
+        if self._register is not None and self._register.concerns(session, now):
             writes = False
             if not session._is_empty():
                 record = None if session._ended else session._loaded.record
@@ -160,6 +160,8 @@ class Committer(Confined):
             )
         if session._signing:
             self._emit(Event(Kind.SIGNED_IN, handle=session._identity().hex()))
+        for row in session._over:
+            self._emit(Event(Kind.REVOKED, handle=row.handle.hex()))
 
     def _check_room(self, packed: bytes, facts: Facts | None) -> None:
         size = len(self._name) + token_chars(packed, facts)

@@ -69,7 +69,7 @@ def sessions_page(
         )
         body = flask.render_template(reply.template, **{**reply.context, **_fields()}) if reply.template else ""
         response = flask.Response(body, reply.status)
-        response.headers.extend(reply.headers)
+        response.headers.update(reply.headers)
         return response
 
     blueprint.add_url_rule("/", view_func=page, methods=["GET", "POST"])
