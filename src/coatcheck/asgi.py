@@ -81,7 +81,7 @@ class SessionMiddleware:
             return
         sessions = self.sessions
         scope["session"] = session = self.session_type(sessions, scope["headers"])
-        if sessions.on_server:
+        if sessions.asks:
             await session.load()
         response = Response(sessions, session, scope, send)
         try:

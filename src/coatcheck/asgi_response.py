@@ -109,7 +109,7 @@ class Response:
         https = scope.get("scheme") in ("https", "wss")
         host = "" if https else header_of(scope["headers"], b"host")
         sessions = self._sessions
-        if sessions.on_server:
+        if sessions.asks:
             decision = await sessions.commit_async(session, https=https, host=host, streamed=streamed)
         else:
             decision = sessions.commit(session, https=https, host=host, streamed=streamed)

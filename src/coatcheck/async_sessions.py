@@ -124,7 +124,7 @@ class AsyncSession(RequestSession):
         That the store fails is raised at the first look.
         """
         sessions = self._sessions
-        if self._found is not None or self._data is not None or not (sessions.on_server or sessions.remembers):
+        if self._found is not None or self._data is not None or not sessions.asks:
             return self
         if sessions.engine.asks_first(self.header, now=sessions.clock()):
             try:

@@ -125,7 +125,7 @@ class _SessionInterface(Configuration[AsyncSessions], SessionInterface):
         opened = _QuartSession(sessions, request)
         if isinstance(request, Websocket):
             opened.attend(request)
-        if sessions.on_server:
+        if sessions.asks:
             await opened.load()
         return opened
 

@@ -93,6 +93,8 @@ class Sessions(AccountCalls, Confined):
         )
         self.on_server: bool = store is not None or earlier_store is not None
         """Whether there is a store that a request may ask for its session."""
+        self.asks: bool = self.on_server or self.remembers
+        """Whether there is any store that a request may ask."""
 
     def _store(self, store: Any, option: str) -> Any:
         if isinstance(store, str):

@@ -69,8 +69,8 @@ class Policy:
 
     def __init__(self, more: Mapping[str, str]) -> None:
         for directive, sources in more.items():
-            text = f"{directive} {sources}"
-            if not text.isascii() or not text.isprintable() or ";" in text or "," in text or " " in directive:
+            if not _fits(directive + sources) or " " in directive:
+                text = f"{directive} {sources}"
                 raise UsageError(f"policy= takes the sources of a directive, and these cannot be: {text!r}")
         self._directives: dict[str, str] = {**_POLICY, **more}
 
@@ -79,6 +79,11 @@ class Policy:
         directives = dict(self._directives)
         directives["style-src"] = f"{directives['style-src']} 'nonce-{nonce}'".lstrip()
         address = urlsplit(login_url)
-        if address.scheme in ("http", "https") and address.netloc:
+        if address.scheme in ("http", "https") and address.netloc and _fits(address.netloc):
             directives["form-action"] += f" {address.scheme}://{address.netloc}"
         return "; ".join(f"{directive} {sources}" for directive, sources in directives.items())
+
+
+def _fits(sources: str) -> bool:
+    """Says whether a text ends neither its directive nor the header."""
+    return sources.isascii() and sources.isprintable() and not {";", ","} & set(sources)
