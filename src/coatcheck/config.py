@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from coatcheck.core.settings import OPTIONS, Settings, config_key, normalize
 from coatcheck.errors import UsageError
 from coatcheck.sessions import Sessions
+from coatcheck.signals import Announcer
 
 if TYPE_CHECKING:
     from flask.sansio.app import App
@@ -37,7 +38,7 @@ class Configuration(Generic[_SessionsT]):
 
     def __init__(self) -> None:
         self.options: dict[str, Any] = {}
-        self._configured: list[tuple[tuple[object, ...], _SessionsT]] = []
+        self._configured: list[tuple[tuple[object, ...], App, _SessionsT]] = []
         self._warned: set[str] = set()
         self._stores: dict[str, Any] = {}
         self._overridden = [
@@ -79,8 +80,8 @@ class Configuration(Generic[_SessionsT]):
                 *_members(seen[2]),
                 *[getattr(self, name)(app) for name in self._overridden],
             )
-        for known, sessions in self._configured:
-            if known == seen:
+        for known, whose, sessions in self._configured:
+            if whose is app and known == seen:
                 return sessions
         try:
             sessions = self._build(app)
@@ -89,12 +90,13 @@ class Configuration(Generic[_SessionsT]):
             del config, seen
             self._configured = []
             raise error.with_traceback(None) from None
-        self._configured = [(seen, sessions), *self._configured[: _CONFIGURATIONS_KEPT - 1]]
+        self._configured = [(seen, app, sessions), *self._configured[: _CONFIGURATIONS_KEPT - 1]]
         return sessions
 
     def _build(self, app: App) -> _SessionsT:
         options = self._read(app)
         sessions = self._kind(options, debug=app.debug or app.testing, warned=self._warned, opened=self._stores)
+        sessions.watch.listen(Announcer(app, sessions.watch))
         if app.config.get("SESSION_TYPE") and sessions.stores[0] is None:
             sessions.watch.session_type()
         return sessions

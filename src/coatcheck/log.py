@@ -1,12 +1,14 @@
-"""What a person should act on, in the standard log, once; the rest at debug level.
+"""What a person should act on, in the standard log, once; the rest at debug level. And who else is told.
 
-The logger is `coatcheck`. It is quiet: one warning for each cause.
+The logger is `coatcheck`. It is quiet: one warning for each cause, and once a minute what may be an attack or an outage.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from logging import DEBUG, Logger, getLogger
 
 from coatcheck.core.cookie import is_local
@@ -35,6 +37,17 @@ _INSECURE = (
     " Serve this host by https; behind a proxy, have the framework trust its X-Forwarded-Proto."
 )
 
+_UNREVOKED = (
+    "somebody has signed out, and a copy of the cookie would be taken until it expires: nothing remembers that the"
+    " session has ended. Give revocations= a URL, such as sqlite:///revoked.db, or keep sessions in a store."
+)
+_REUSED = (
+    "the id of session %s had been replaced, and came back: somebody has a copy of its cookie. The session was ended"
+    " for all who have it, and its user has to sign in again."
+)
+_LISTENER = (
+    "a listener to the events of sessions has raised %s in %s. The request went on, and the other listeners were told."
+)
 _INVALID = (
     "a session is not what %s says, and was begun anew: %s. If another version of the program wrote it, upgrade= can"
     " make of it what this one says."
@@ -44,44 +57,88 @@ _SESSION_TYPE = (
     "SESSION_TYPE is an option of Flask-Session and means nothing here. Without SESSION_STORE, a URL such as"
     " redis://localhost:6379/0, sessions are kept in their cookies, encrypted."
 )
-# An outage is said once in so many seconds, and not by each request that meets it.
-_OUTAGE_SECONDS = 60
+# An outage, or what comes of a theft, is said once in so many seconds, and not by each request that meets it.
+_QUIET_SECONDS = 60
 
-_WARNINGS = {Reason.UNKNOWN_KEY: _UNKNOWN_KEY, Reason.AMBIGUOUS: _AMBIGUOUS, Reason.LATE: _LATE}
+_WARNINGS = {
+    Reason.UNKNOWN_KEY: _UNKNOWN_KEY,
+    Reason.AMBIGUOUS: _AMBIGUOUS,
+    Reason.LATE: _LATE,
+    Reason.UNREVOKED: _UNREVOKED,
+}
 
 
 class Watch:
-    """Listens to the events of an engine, writes the log and tells the application's own listener.
+    """Listens to the events of an engine, writes the log and tells the listeners.
 
-    `warned` is what has been said already; engines that follow each other share it.
-    `clock` tells how long ago an outage was said; it never goes back.
+    What a listener raises goes into the log, and no further: what it is told has happened, and the
+    request, and the other listeners, have nothing to do with its error. What a listener does to
+    sessions itself is logged and counted, and not told to listeners again.
+
+    Args:
+        listener: the application's own.
+        warned: what has been said already; engines that follow each other share it.
+        count: is told every event.
+        clock: tells how long ago something was said; it never goes back.
     """
 
     def __init__(
-        self, listener: Callable[[Event], None] | None, warned: set[str], *, clock: Callable[[], float] = time.monotonic
+        self,
+        listener: Callable[[Event], object] | None,
+        warned: set[str],
+        *,
+        count: Callable[[Event], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._listener = listener
+        self._listeners: tuple[Callable[[Event], object], ...] = () if listener is None else (listener,)
         self._warned = warned
+        self._count = count
         self._clock = clock
-        self._outage_said: float | None = None
+        self._said: dict[str, float] = {}
+        self._here = threading.local()
+
+    def listen(self, listener: Callable[[Event], object]) -> None:
+        """Adds a listener."""
+        self._listeners += (listener,)
 
     def __call__(self, event: Event) -> None:
-        if event.reason is not None and event.reason in _WARNINGS:
-            self._warn(_WARNINGS[event.reason])
-        if event.reason is Reason.STORE_DOWN:
+        kind, reason, handle = event
+        if reason is not None and reason in _WARNINGS:
+            self._warn(_WARNINGS[reason])
+        if reason is Reason.STORE_DOWN:
             self.store_down()
+        if kind is Kind.REUSED and self._is_time(_REUSED):
+            logger.warning(_REUSED, handle or "(sealed in its cookie)")
         if logger.isEnabledFor(DEBUG):
-            logger.debug("session %s %s %s", event.handle or "-", event.kind, event.reason or "")
-        if self._listener is not None:
-            self._listener(event)
+            logger.debug("session %s %s %s", handle or "-", kind, reason or "")
+        if self._count is not None:
+            self.guard(partial(self._count, event))
+        if self._listeners and not getattr(self._here, "telling", False):
+            # A look at the session from here may load it, which may be told: without an end.
+            self._here.telling = True
+            try:
+                for listener in self._listeners:
+                    self.guard(partial(listener, event))
+            finally:
+                self._here.telling = False
+
+    def guard(self, call: Callable[[], object]) -> None:
+        """Calls a listener. What it raises becomes a line of the log."""
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  # whatever a program does wrong
+            self.listener_failed(error)
+
+    def listener_failed(self, error: Exception) -> None:
+        if self._is_time(_LISTENER):
+            # Its type and its place: its text, or the variables of its frames, may hold what was in a session.
+            logger.error(_LISTENER, type(error).__qualname__, _place(error))
 
     def weak_key(self, weakness: str) -> None:
         self._warn(f"{weakness}. It is taken because the application is in debug or testing mode, or says so.")
 
     def store_down(self, error: StoreError | None = None) -> None:
-        now = self._clock()
-        if self._outage_said is None or now - self._outage_said >= _OUTAGE_SECONDS:
-            self._outage_said = now
+        if self._is_time(_STORE_DOWN):
             # As text: whoever keeps log records would keep the frames of the error with them, and a session there.
             logger.error(_STORE_DOWN, "it could not be asked" if error is None else str(error))
 
@@ -100,3 +157,19 @@ class Watch:
         if message not in self._warned:
             self._warned.add(message)
             logger.warning(message, *values)
+
+    def _is_time(self, message: str) -> bool:
+        """Says whether it is a minute since this was said."""
+        now, said = self._clock(), self._said.get(message)
+        if said is not None and now - said < _QUIET_SECONDS:
+            return False
+        self._said[message] = now
+        return True
+
+
+def _place(error: Exception) -> str:
+    """Says where an error was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "an unknown place" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -149,7 +149,7 @@ class _SessionInterface(Configuration[AsyncSessions], SessionInterface):
 
     async def close(self) -> None:
         """Closes the stores that were opened from a URL."""
-        for _, sessions in self._configured:
+        for _, _, sessions in self._configured:
             await sessions.close()
 
 

@@ -24,6 +24,7 @@ from coatcheck.errors import CoatcheckError, StoreError, UsageError
 from coatcheck.log import Watch
 from coatcheck.stores.opening import open_store
 from coatcheck.stores.protocols import Store
+from coatcheck.telemetry import event_counter
 
 UNAVAILABLE = "Service Unavailable\n"
 """What a visitor is told with status 503 where the store fails, and no more."""
@@ -53,7 +54,7 @@ class Sessions(AccountCalls, Confined):
         settings, others = Settings.read(options)
         if "secret_key" not in others:
             raise UsageError("a secret_key is required: python -c 'import secrets; print(secrets.token_hex(32))'")
-        self.watch: Watch = Watch(others.get("on_event"), set() if warned is None else warned)
+        self.watch: Watch = Watch(others.get("on_event"), set() if warned is None else warned, count=event_counter())
         allow_weak = settings.allow_weak_key or debug
         keyring = Keyring(
             _bare(others["secret_key"]), _bare(others.get("secret_key_fallbacks", ())), allow_weak=allow_weak

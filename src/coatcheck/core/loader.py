@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from coatcheck.core.codec import unpack
 from coatcheck.core.confined import Confined
@@ -23,6 +24,7 @@ from coatcheck.errors import StoreError
 
 # Cookies of our name that are opened in one request: no browser of a visitor sends more.
 _TRIES = 4
+_T = TypeVar("_T")
 
 
 class Loader(Confined):
@@ -71,12 +73,10 @@ class Loader(Confined):
         values = find_values(header, name)
         present = (name,) if values else ()
         try:
-            if ask and self._revocations is not None and (values or self._earlier):
-                yield from self._revocations.refresh(now)
             if len(values) == 1 and self._records is not None and not self._earlier:
                 loaded = yield from self._find(self._records, name, values[0], now)
             else:
-                loaded = yield from self._look(header, values, now)
+                loaded = yield from self._look(header, values, now, ask=ask)
         except StoreError as error:
             if not self._goes_on:
                 # An error reporter shows the variables of the frames, and these hold the cookie.
@@ -90,19 +90,19 @@ class Loader(Confined):
         guest = self._on_server and self._hybrid
         return Loaded({}, None, False, present, now, on_server=self._on_server and not guest, on_login=guest)
 
-    def _look(self, header: str, values: tuple[str, ...], now: float) -> Steps[Loaded | None]:
+    def _look(self, header: str, values: tuple[str, ...], now: float, *, ask: bool) -> Steps[Loaded | None]:
         """Gives the session of the present name, or where that brings none, of an earlier one."""
-        loaded = (yield from self._choose(self._name, values, now)) if values else None
+        loaded = (yield from self._choose(self._name, values, now, ask=ask)) if values else None
         if not self._earlier:
             return loaded
         present: tuple[str, ...] = (self._name,) if values else ()
         for name in self._earlier:
             if values := find_values(header, name):
                 present += (name,)
-                loaded = loaded or (yield from self._choose(name, values, now))
+                loaded = loaded or (yield from self._choose(name, values, now, ask=ask))
         return (loaded or self._nothing(int(now), ()))._replace(present=present)
 
-    def _choose(self, name: str, values: tuple[str, ...], now: float) -> Steps[Loaded | None]:
+    def _choose(self, name: str, values: tuple[str, ...], now: float, *, ask: bool) -> Steps[Loaded | None]:
         """Opens several cookies of one name: another host of the domain may have set one too.
 
         Rubbish beside a good one is passed over. Of two seals of one session, the
@@ -111,7 +111,7 @@ class Loader(Confined):
         found: list[Loaded] = []
         for value in values[:_TRIES]:
             if self._records is None:
-                opened = self._open(name, value, now)
+                opened = yield from self._open_asking(name, value, now, ask=ask)
             else:
                 opened = yield from self._find(self._records, name, value, now)
             if opened is not None:
@@ -137,6 +137,18 @@ class Loader(Confined):
                 return self._nothing(int(now), (name,))._replace(reused=rejected.family)
             return None
 
+    def _open_asking(self, name: str, value: str, now: float, *, ask: bool = True) -> Steps[Loaded | None]:
+        """As `_open`, and has the list of revocations brought up to date if it is time, for a token of ours alone."""
+        revocations = self._revocations
+        if ask and revocations is not None and revocations.stale(now):
+            try:
+                self._unseal(name, value, now)
+            except Rejected:
+                pass
+            else:
+                yield from revocations.refresh(now)
+        return self._open(name, value, now)
+
     def _unseal(self, name: str, value: str, now: float) -> tuple[Record, bool]:
         if len(name) + len(value) > LIMIT_BYTES:
             raise Rejected(Reason.TOO_LONG)
@@ -146,14 +158,14 @@ class Loader(Confined):
         """Gives the session of a token of either kind, where there is a store."""
         opaque = len(value) == TOKEN_CHARS
         if not opaque and not self._on_server:
-            return self._open(name, value, now)
+            return (yield from self._open_asking(name, value, now))
         try:
             if self._hybrid and not opaque and self._is_guest(name, value, now):
-                return self._open(name, value, now)
+                return (yield from self._open_asking(name, value, now))
             if self._on_server and (not opaque or name != self._name):
                 return (yield from self._find_elsewhere(records, name, value, now))
             id_ = make_id(name, read_token(value))
-            kept = yield from records.find(id_, int(now))
+            kept = yield from self._asking(records.find(id_, int(now)), now)
             at_home = self._on_server and kept.place == STORE
             loaded = self._take(kept, name, reseal=not (at_home and kept.current and kept.id.key == id_.key), now=now)
             return loaded if at_home or not self._on_server else loaded._replace(home=id_)
@@ -162,6 +174,13 @@ class Loader(Confined):
                 yield from self._end_family(records, rejected.kept, int(now))
             self._reject(rejected.reason)
             return None
+
+    def _asking(self, steps: Steps[_T], now: float) -> Steps[_T]:
+        """Gives what was found, when it is known what has been ended: whoever has no session of ours asks nothing."""
+        found = yield from steps
+        if self._revocations is not None:
+            yield from self._revocations.refresh(now)
+        return found
 
     def _is_guest(self, name: str, value: str, now: float) -> bool:
         """Says whether a sealed session stays in its cookie."""
@@ -173,7 +192,7 @@ class Loader(Confined):
         facts = kept.entry.facts
         if self._register is not None and facts is not None:
             yield from self._register.end_family(facts.family, now)
-        yield from records.end(kept, now)
+        yield from records.end_reused(kept, now)
         self._emit(Event(Kind.REUSED, handle=kept.id.key.hex()))
 
     def _find_elsewhere(self, records: Moves, name: str, value: str, now: float) -> Steps[Loaded]:
@@ -183,17 +202,19 @@ class Loader(Confined):
             secret = read_token(value)
         elif self._takes_sealed:
             record, _ = self._unseal(name, value, now)
+            if self._revocations is not None:
+                yield from self._revocations.refresh(now)
             self._judge(record, now)
         else:
             raise Rejected(Reason.UNKNOWN_KIND)
         token, second = decode(value), int(now)
-        home, kept = yield from records.find_home(name, token, second)
+        home, kept = yield from self._asking(records.find_home(name, token, second), now)
         if kept is not None:
             return self._take(kept, name, reseal=True, now=now)
         if record is not None:
             loaded = self._accept(record._replace(id=home.key), name, reseal=True, now=now)
             return loaded._replace(home=home, on_server=self._on_server)
-        kept = yield from records.find(make_id(name, secret), second)
+        kept = yield from self._asking(records.find(make_id(name, secret), second), now)
         loaded = self._take(kept, name, reseal=True, now=now)
         return loaded if kept.id.key == home.key else loaded._replace(home=home)
 

@@ -224,6 +224,11 @@ class Records(Confined):
             kept = again
         yield delete(kept.place, kept.id.key)
 
+    def end_reused(self, kept: Kept, now: int) -> Steps[None]:
+        """Ends a session under an id of it that had been replaced. Whoever comes with that again has ended nothing."""
+        yield from self.end(kept, now)
+        yield self._end(kept, now)
+
     def end_at(self, id_: Id, now: int) -> Steps[None]:
         """Ends the session that is kept under an id now, if there is one."""
         kept = yield from self._find_again(id_, now, STORE)

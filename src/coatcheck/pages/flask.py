@@ -19,13 +19,13 @@ except ImportError as _error:
     raise ImportError("coatcheck.pages.flask needs Flask: pip install 'coatcheck[flask]'") from _error
 
 from coatcheck.core.session import Session
-from coatcheck.errors import UsageError
+from coatcheck.errors import StoreError, UsageError
 from coatcheck.flask import CoatcheckSessionInterface
 from coatcheck.pages.handler import SessionsPage
 from coatcheck.pages.options import PageOptions, PageRequest, check_memory
 from coatcheck.pages.rendering import Templates, find_templates
 from coatcheck.pages.running import run_page
-from coatcheck.sessions import Sessions
+from coatcheck.werkzeug import StoreUnavailable
 
 __all__ = ["sessions_page"]
 
@@ -48,25 +48,24 @@ def sessions_page(
     """
     sessions = SessionsPage(options)
     blueprint = flask.Blueprint(name, __name__)
-    blueprint.jinja_loader = find_templates(templates)
+    cast(Any, blueprint).jinja_loader = find_templates(templates)
 
     def page(**parts: Any) -> flask.Response:
         request = cast(Any, flask.request)._get_current_object()  # noqa: SLF001  # what the proxy stands for
-        reply = run_page(
-            sessions.answer(
-                PageRequest(
-                    method=request.method,
-                    path=flask.url_for(".page", **parts),
-                    accept_language=request.headers.get("Accept-Language", ""),
-                    form=request.form,
-                    nonce=token_urlsafe(),
-                    source=request,
-                    sign_out=_flask_login(),
-                ),
-                _session(),
-            ),
-            _sessions(flask.current_app),
+        asked = PageRequest(
+            method=request.method,
+            path=flask.url_for(".page", **parts),
+            accept_language=request.headers.get("Accept-Language", ""),
+            form=request.form,
+            nonce=token_urlsafe(),
+            source=request,
+            sign_out=_flask_login(),
         )
+        session = _session()
+        try:
+            reply = run_page(sessions.answer(asked, session), session.sessions)
+        except StoreError as error:
+            raise error if isinstance(error, StoreUnavailable) else StoreUnavailable(error) from None
         body = flask.render_template(reply.template, **{**reply.context, **_fields()}) if reply.template else ""
         response = flask.Response(body, reply.status)
         response.headers.update(reply.headers)
@@ -77,14 +76,8 @@ def sessions_page(
     return blueprint
 
 
-def _sessions(app: flask.Flask) -> Sessions:
-    interface = app.session_interface
-    if not isinstance(interface, CoatcheckSessionInterface):
-        raise UsageError("the page shows sessions that coatcheck keeps: Coatcheck(app)")
-    return interface.sessions(app)
-
-
-def _session() -> Session:
+def _session() -> Any:
+    """Gives the session of this request, and with it the sessions of the application."""
     session = cast(Any, flask.session)._get_current_object()  # noqa: SLF001  # as above
     if not isinstance(session, Session):
         raise UsageError("there is no session: the application needs Coatcheck(app), and a secret key")
@@ -107,9 +100,16 @@ def _fields() -> dict[str, Any]:
 
 
 def _flask_login() -> Callable[[], Any] | None:
-    """Gives Flask-Login's way to sign out, where the application has it: it forgets its remember cookie too."""
+    """Gives Flask-Login's way to sign out, where the application has it: its remember cookie goes too."""
     extension = sys.modules.get("flask_login")
     if extension is None or not hasattr(flask.current_app, "login_manager"):
         return None
-    logout: Callable[[], Any] = extension.logout_user
-    return logout
+
+    def sign_out() -> None:
+        extension.logout_user()
+        session = _session()
+        if session.user_id is not None:
+            # What it tells itself to do when the response leaves.
+            session.logout(keep=("_remember", "_remember_seconds"))
+
+    return sign_out
