@@ -21,14 +21,15 @@ try:
 except ImportError as _error:
     raise ImportError("coatcheck.aiohttp needs aiohttp: pip install 'coatcheck[aiohttp]'") from _error
 
+from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.core.engine import Decision
 from coatcheck.core.headers import BODILESS, protection
-from coatcheck.errors import StoreError, UsageError
+from coatcheck.errors import StoreError, TooManySessions, UsageError
 from coatcheck.options import Options
-from coatcheck.sessions import UNAVAILABLE
+from coatcheck.sessions import refusal
 
-__all__ = ["AsyncSession", "get_session", "setup"]
+__all__ = ["AsyncSession", "get_accounts", "get_session", "setup"]
 
 
 def setup(app: web.Application, secret_key: Any, **options: Unpack[Options]) -> None:
@@ -74,6 +75,29 @@ async def get_session(request: web.Request) -> AsyncSession:
     return await exchange.session(request).load()
 
 
+def get_accounts(app_or_request: web.Application | web.Request) -> AsyncAccountCalls:
+    """Gives what lists and ends the sessions of users: `await get_accounts(request).sessions_of(user_id)`.
+
+    Raises `UsageError` for an application without `setup`.
+    """
+    apps = [app_or_request] if isinstance(app_or_request, web.Application) else app_or_request.match_info.apps
+    for app in reversed(apps):
+        if _SESSIONS in app:
+            return app[_SESSIONS]
+    raise UsageError("call coatcheck.aiohttp.setup(app, secret_key) for this application")
+
+
+class _AiohttpSession(AsyncSession):
+    """The session of one request."""
+
+    def __init__(self, sessions: AsyncSessions, request: web.Request) -> None:
+        super().__init__(sessions, "; ".join(request.headers.getall(hdrs.COOKIE, ())))
+        self._from = request.remote or "", request.headers.get(hdrs.USER_AGENT, "")
+
+    def _client(self) -> tuple[str, str]:
+        return self._from
+
+
 class _Exchange:
     """A request, its session, and what its response must say of that."""
 
@@ -93,7 +117,7 @@ class _Exchange:
         if self._session is None:
             # As the handler knows it: a middleware may have cloned it, to say what a proxy has said.
             self._request = request
-            self._session = AsyncSession(self._sessions, "; ".join(request.headers.getall(hdrs.COOKIE, ())))
+            self._session = _AiohttpSession(self._sessions, request)
             if self._decision is not None:
                 self._session.pass_by()
         return self._session
@@ -189,10 +213,11 @@ async def _middleware(
             await exchange.rescue(error)
             raise
         await exchange.finish(response)
-    except StoreError:
+    except (StoreError, TooManySessions) as error:
         if exchange.begun:
             raise
-        return web.Response(status=503, text=UNAVAILABLE, headers={hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Cookie"})
+        status, _, text = refusal(error)
+        return web.Response(status=status, text=text, headers={hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Cookie"})
     if isinstance(response, web.HTTPException):
         try:
             raise response

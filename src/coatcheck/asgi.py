@@ -12,6 +12,7 @@ from asyncio import CancelledError
 from datetime import timedelta
 from typing import Any, ClassVar, Literal, Unpack
 
+from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.asgi_response import ASGIApp, Message, Receive, Response, Scope, Send
 from coatcheck.asgi_session import DictSession, ScopeSession
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
@@ -21,8 +22,10 @@ from coatcheck.options import Options
 __all__ = ["ASGIApp", "AsyncSession", "Message", "Receive", "Scope", "Send", "SessionMiddleware"]
 
 
-class SessionMiddleware:
+class SessionMiddleware(AsyncAccountCalls):
     """Gives each request and each websocket its session, in `scope["session"]`.
+
+    `scope["coatcheck"]` is this object, for `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone`.
 
     It takes what Starlette's own takes, and every other option as a keyword.
 
@@ -80,7 +83,8 @@ class SessionMiddleware:
             await self.app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
         sessions = self.sessions
-        scope["session"] = session = self.session_type(sessions, scope["headers"])
+        scope["session"] = session = self.session_type(sessions, scope)
+        scope["coatcheck"] = self
         if sessions.asks:
             await session.load()
         response = Response(sessions, session, scope, send)
@@ -88,7 +92,7 @@ class SessionMiddleware:
             await self.app(scope, receive, response.send)
         except (Exception, CancelledError) as error:
             if isinstance(error, StoreError) and kind == "http" and not response.begun:
-                await response.refuse()
+                await response.refuse(error)
                 return
             # A client that is gone, or a task that is cancelled, is no reason to forget what a stream has changed.
             if response.keeps:
@@ -99,6 +103,9 @@ class SessionMiddleware:
         if response.keeps:
             response.take_over()
             await session.finish()
+
+    def _accounts(self) -> AsyncSessions:
+        return self.sessions
 
     def _closing(self, send: Send) -> Send:
         async def closing(message: Message) -> None:

@@ -9,8 +9,8 @@ from coatcheck.asgi_session import header_of
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.core.headers import BODILESS, protection, put
 from coatcheck.core.session import Session
-from coatcheck.errors import StoreError, UsageError
-from coatcheck.sessions import UNAVAILABLE
+from coatcheck.errors import StoreError, TooManySessions, UsageError
+from coatcheck.sessions import refusal
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -50,11 +50,11 @@ class Response:
                 return
             try:
                 message = await self._commit(message)
-            except StoreError:
+            except (StoreError, TooManySessions) as error:
                 # The answer would confirm what is not kept.
                 if kind != "http.response.start":
                     raise
-                await self.refuse()
+                await self.refuse(error)
                 return
             self.begun = True
         elif kind == "http.response.body":
@@ -126,17 +126,18 @@ class Response:
             headers = _encoded(as_text)
         return {**message, "headers": headers}
 
-    async def refuse(self) -> None:
+    async def refuse(self, error: StoreError | TooManySessions | None = None) -> None:
         """Says that the session cannot be had, in place of what the application says."""
         self._refused = self.begun = True
-        body = UNAVAILABLE.encode()
+        status, _, text = refusal(error or StoreError())
+        body = text.encode()
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", str(len(body)).encode()),
             (b"cache-control", b"no-store"),
             (b"vary", b"Cookie"),
         ]
-        await self._send({"type": "http.response.start", "status": 503, "headers": headers})
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
 

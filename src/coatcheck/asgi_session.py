@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from functools import wraps
 from typing import Any
 
@@ -18,13 +18,18 @@ def header_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
 class ScopeSession(AsyncSession):
     """The session of a scope. It looks for its cookie when it is looked at itself: most requests never do."""
 
-    def __init__(self, sessions: AsyncSessions, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, sessions: AsyncSessions, scope: MutableMapping[str, Any]) -> None:
         self._sessions = sessions
-        self._headers = headers
+        # Not the scope itself, which has the session: a circle would outlive the request.
+        self._headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        self._address: tuple[Any, ...] | None = scope.get("client")
 
     @property
     def header(self) -> str:  # type: ignore[override]
         return header_of(self._headers, b"cookie")
+
+    def _client(self) -> tuple[str, str]:
+        return str(self._address[0]) if self._address else "", header_of(self._headers, b"user-agent")
 
 
 _UNREAD: Any = object()
@@ -37,9 +42,8 @@ class DictSession(ScopeSession, dict[str, Any]):  # type: ignore[misc]  # both s
     look on, and before it a key that none of them can write: that is an error, where nothing would be a lie.
     """
 
-    def __init__(self, sessions: AsyncSessions, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self._sessions = sessions
-        self._headers = headers
+    def __init__(self, sessions: AsyncSessions, scope: MutableMapping[str, Any]) -> None:
+        super().__init__(sessions, scope)
         _put(self, _UNREAD, None)
 
     def __ne__(self, other: object) -> bool:

@@ -136,6 +136,10 @@ class AsyncSession(RequestSession):
                 self._found = found
         return self
 
+    def _load(self) -> Loaded:
+        # What was found is told once, and judged once.
+        return self._found if isinstance(self._found, Loaded) else super()._load()
+
     def _read(self) -> Loaded:
         found = self._found
         if found is None:

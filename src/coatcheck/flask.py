@@ -18,12 +18,13 @@ try:
 except ImportError as _error:
     raise ImportError("coatcheck.flask needs Flask: pip install 'coatcheck[flask]'") from _error
 
+from coatcheck.accounts import AccountCalls
 from coatcheck.bodies import KeepingBody
 from coatcheck.config import Configuration, Extension
 from coatcheck.core.session import Loaded, Session
-from coatcheck.errors import StoreError
+from coatcheck.errors import StoreError, TooManySessions
 from coatcheck.sessions import RequestSession, Sessions
-from coatcheck.werkzeug import StoreUnavailable, protect
+from coatcheck.werkzeug import StoreUnavailable, answerable, protect
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -61,6 +62,15 @@ class _FlaskSession(RequestSession):
             return super()._load()
         except StoreError as error:
             raise StoreUnavailable(error) from None
+
+    def _last_instant(self) -> int:
+        try:
+            return super()._last_instant()
+        except StoreError as error:
+            raise StoreUnavailable(error) from None
+
+    def _client(self) -> tuple[str, str]:
+        return self.environ.get("REMOTE_ADDR", ""), self.environ.get("HTTP_USER_AGENT", "")
 
     def save(self) -> bool:
         try:
@@ -104,7 +114,7 @@ class CoatcheckSessionInterface(Configuration[Sessions], SessionInterface):
                 host=session.environ.get("HTTP_HOST", ""),
                 streamed=streamed,
             )
-        except StoreError as error:
+        except (StoreError, TooManySessions) as error:
             if not _is_current(session):
                 # A transaction of a test has no response that anybody sees.
                 raise
@@ -120,8 +130,10 @@ class CoatcheckSessionInterface(Configuration[Sessions], SessionInterface):
             response.call_on_close(session.finish)
 
 
-class Coatcheck(Extension[flask.Flask]):
+class Coatcheck(AccountCalls, Extension[flask.Flask]):
     """Keeps the sessions of a Flask application: in encrypted cookies, or with `store=` on the server.
+
+    `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone` work within an application context.
 
     Options are Flask's configuration keys in lower case without `SESSION_`
     (`secret_key=`, `cookie_name=`, `permanent_lifetime=`). They win over the
@@ -133,6 +145,13 @@ class Coatcheck(Extension[flask.Flask]):
 
     _interface = CoatcheckSessionInterface
 
+    def _accounts(self) -> Sessions:
+        app = flask.current_app
+        return cast(CoatcheckSessionInterface, app.session_interface).sessions(app)
+
+    def _current(self) -> Session | None:
+        return flask.session._get_current_object() if flask.has_request_context() else None  # type: ignore[attr-defined]  # noqa: SLF001
+
 
 def _is_current(session: Session) -> bool:
     try:
@@ -141,11 +160,9 @@ def _is_current(session: Session) -> bool:
         return False
 
 
-def _answer_in_place(app: flask.Flask, error: StoreError, response: flask.Response) -> None:
+def _answer_in_place(app: flask.Flask, error: StoreError | TooManySessions, response: flask.Response) -> None:
     """Has the application answer to the error, and makes the response say that."""
-    if not isinstance(error, StoreUnavailable):
-        error = StoreUnavailable(error)
-    answer = app.make_response(app.handle_user_exception(error))
+    answer = app.make_response(app.handle_user_exception(answerable(error)))
     # The body that is not sent holds what it was made of, a file perhaps.
     getattr(response.response, "close", lambda: None)()
     response.call_on_close(answer.close)

@@ -21,6 +21,7 @@ except ImportError as _error:
 
 from litestar.config.app import AppConfig
 
+from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.asgi import SessionMiddleware
 from coatcheck.asgi_response import ASGIApp, Message, Receive, Scope, Send
 from coatcheck.asgi_session import ScopeSession
@@ -32,8 +33,10 @@ from coatcheck.options import Options
 __all__ = ["AsyncSession", "Coatcheck"]
 
 
-class Coatcheck(InitPlugin):
+class Coatcheck(AsyncAccountCalls, InitPlugin):
     """Gives the handlers, guards and middleware of a Litestar application `request.session`.
+
+    `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone` are here, and in `scope["coatcheck"]`.
 
     Args:
         secret_key: what sessions are sealed with; at least 16 bytes, better 32 random ones.
@@ -57,6 +60,9 @@ class Coatcheck(InitPlugin):
         app_config.type_encoders = {Session: dict, **(app_config.type_encoders or {})}
         app_config.on_shutdown.append(self.sessions.close)
         return app_config
+
+    def _accounts(self) -> AsyncSessions:
+        return self.sessions
 
     def _wrap(self, app: ASGIApp) -> ASGIApp:
         # Litestar builds its middleware once for each handler, and all have the same sessions.

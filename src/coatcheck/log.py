@@ -1,6 +1,6 @@
 """What a person should act on, in the standard log, once; the rest at debug level. And who else is told.
 
-The logger is `coatcheck`. It is quiet: one warning for each cause, and once a minute what may be an attack or an outage.
+The logger is `coatcheck`. It is quiet: one warning for each cause; once a minute, what may be a theft or an outage.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Watch:
         if reason is Reason.STORE_DOWN:
             self.store_down()
         if kind is Kind.REUSED and self._is_time(_REUSED):
-            logger.warning(_REUSED, handle or "(sealed in its cookie)")
+            logger.warning(_REUSED, handle)
         if logger.isEnabledFor(DEBUG):
             logger.debug("session %s %s %s", handle or "-", kind, reason or "")
         if self._count is not None:

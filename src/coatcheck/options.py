@@ -42,7 +42,7 @@ class Options(TypedDict, total=False):
     max_sessions_per_user: int | None
     over_limit: Literal["end_oldest", "refuse"] | None
     mode: Mode | None
-    revocation_delay: float | None
+    revocation_delay: timedelta | float | None
     revocations_down: Literal["closed", "open"] | None
     allow_weak_key: bool | None
     store_down: Literal["error", "empty"] | None

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 try:
-    from pyramid.httpexceptions import HTTPServiceUnavailable
+    from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
     from pyramid.interfaces import ISession
     from pyramid.response import FileIter
     from pyramid.threadlocal import manager
@@ -24,14 +24,16 @@ except ImportError as _error:
     raise ImportError("coatcheck.pyramid needs Pyramid: pip install 'coatcheck[pyramid]'") from _error
 
 from coatcheck import ini
+from coatcheck.accounts import AccountCalls
 from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import BODILESS, protection, put
 from coatcheck.core.session import Loaded
-from coatcheck.errors import CoatcheckError, StoreError, UsageError
+from coatcheck.errors import CoatcheckError, StoreError, TooManySessions, UsageError
 from coatcheck.options import Options
-from coatcheck.sessions import UNAVAILABLE, RequestSession, Sessions
+from coatcheck.sessions import FORBIDDEN, UNAVAILABLE, Sessions
+from coatcheck.wsgi import WSGISession
 
-__all__ = ["PyramidSession", "includeme", "session_factory"]
+__all__ = ["PyramidSession", "get_accounts", "includeme", "session_factory"]
 
 # The keys of Pyramid's own sessions.
 _FLASH = "_f_"
@@ -79,11 +81,22 @@ def session_factory(secret_key: Any = None, **options: Unpack[Options]) -> Calla
                 "request.session was not looked at before the response was returned: its body cannot begin with it."
                 " Ask for request.session in the view, and use that while the body is streamed"
             )
-        session = PyramidSession(sessions, request.environ.get("HTTP_COOKIE", ""))
+        session = PyramidSession(sessions, request.environ)
         request.add_response_callback(session.answer)
         return session
 
     return open_session
+
+
+def get_accounts(request: Any) -> AccountCalls:
+    """Gives what lists and ends the sessions of users: `get_accounts(request).sessions_of(user_id)`.
+
+    Raises `UsageError` for a request whose session is another's.
+    """
+    session = request.session
+    if not isinstance(session, PyramidSession):
+        raise UsageError("request.session is not of coatcheck.pyramid")
+    return session._sessions  # noqa: SLF001  # its own
 
 
 class _StoreUnavailable(StoreError, HTTPServiceUnavailable):  # type: ignore[misc]  # Pyramid has no types
@@ -98,8 +111,20 @@ class _StoreUnavailable(StoreError, HTTPServiceUnavailable):  # type: ignore[mis
         return Exception.__str__(self)
 
 
+class _SessionsForbidden(TooManySessions, HTTPForbidden):  # type: ignore[misc]  # as above
+    """Answers 403 where the application has no view for `TooManySessions`."""
+
+    def __init__(self, error: TooManySessions) -> None:
+        HTTPForbidden.__init__(self, body=FORBIDDEN.encode(), content_type="text/plain", charset="utf-8")
+        self.limit = error.limit
+        self.args: tuple[Any, ...] = error.args
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+
 @implementer(ISession)
-class PyramidSession(RequestSession):
+class PyramidSession(WSGISession):
     """The session of one request, with what Pyramid's sessions have."""
 
     _postponed = False
@@ -168,7 +193,9 @@ class PyramidSession(RequestSession):
                 response.headers[name] = value
             return
         except CoatcheckError as error:
-            _replace(response, _page(request, error))
+            _replace(
+                response, _page(request, _SessionsForbidden(error) if isinstance(error, TooManySessions) else error)
+            )
             # The page may have put things right. What is still wrong is known.
             self._commit(request, response)
         request.add_finished_callback(self._finish)
@@ -201,7 +228,7 @@ def _page(request: Any, error: CoatcheckError) -> Any:
     """Gives what the application answers to an error."""
     try:
         return request.invoke_exception_view((type(error), error, error.__traceback__), reraise=True)
-    except _StoreUnavailable as answer:
+    except (_StoreUnavailable, _SessionsForbidden) as answer:
         # An application may have no view for the exceptions that are responses.
         return answer
 

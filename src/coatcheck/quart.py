@@ -28,11 +28,12 @@ except ImportError as _error:
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.config import Configuration, Extension
 from coatcheck.core.session import Loaded
-from coatcheck.errors import StoreError
-from coatcheck.werkzeug import StoreUnavailable, protect
+from coatcheck.errors import StoreError, TooManySessions
+from coatcheck.werkzeug import StoreUnavailable, answerable, protect
 
 __all__ = ["AsyncSession", "Coatcheck", "session"]
 
@@ -62,6 +63,9 @@ class _QuartSession(AsyncSession):
             return super()._load()
         except StoreError as error:
             raise StoreUnavailable(error) from None
+
+    def _client(self) -> tuple[str, str]:
+        return self.request.remote_addr or "", self.request.headers.get("User-Agent", "")
 
     @property
     def late(self) -> bool:
@@ -141,7 +145,7 @@ class _SessionInterface(Configuration[AsyncSessions], SessionInterface):
             return
         try:
             await session.commit(response.headers)
-        except StoreError as error:
+        except (StoreError, TooManySessions) as error:
             if _current() is not session:
                 # A transaction of a test has no response that anybody sees.
                 raise
@@ -153,18 +157,26 @@ class _SessionInterface(Configuration[AsyncSessions], SessionInterface):
             await sessions.close()
 
 
-class Coatcheck(Extension[quart.Quart]):
+class Coatcheck(AsyncAccountCalls, Extension[quart.Quart]):
     """Keeps the sessions of a Quart application: in encrypted cookies, or with `store=` on the server.
 
     Options are the configuration keys that Quart shares with Flask, in lower case without
     `SESSION_` (`secret_key=`, `cookie_name=`, `permanent_lifetime=`). They win over the
-    configuration, which may still change after this.
+    configuration, which may still change after this. `sessions_of`, `revoke`, `revoke_user` and
+    `revoke_everyone` work within an application context.
 
     Raises `UsageError` for what cannot be right: here, if the configuration
     shows it already, and else when a request comes.
     """
 
     _interface = _SessionInterface
+
+    def _accounts(self) -> AsyncSessions:
+        app = quart.current_app
+        return cast(_SessionInterface, app.session_interface).sessions(app)
+
+    def _current(self) -> AsyncSession | None:
+        return _current()
 
     def init_app(self, app: quart.Quart) -> None:
         """Does for an application what the constructor does for the one it is given."""
@@ -211,14 +223,14 @@ def _current() -> _QuartSession | None:
     return current if isinstance(current, _QuartSession) else None
 
 
-async def _answer_in_place(app: quart.Quart, error: StoreError, response: quart.Response | WerkzeugResponse) -> None:
+async def _answer_in_place(
+    app: quart.Quart, error: StoreError | TooManySessions, response: quart.Response | WerkzeugResponse
+) -> None:
     """Has the application answer to the error, and makes the response say that."""
-    if not isinstance(error, StoreUnavailable):
-        error = StoreUnavailable(error)
     handle = cast(Callable[..., Awaitable[Any]], app.handle_user_exception)
     # Since Quart 0.23, it is told the context too.
     context = () if len(signature(handle).parameters) == 1 else (cast(Any, app_ctx)._get_current_object(),)  # noqa: SLF001
-    answer = await app.make_response(await handle(*context, error))
+    answer = await app.make_response(await handle(*context, answerable(error)))
     body = answer.get_data()
     response.status = answer.status
     response.headers = answer.headers

@@ -20,7 +20,7 @@ from coatcheck.core.keys import Keyring
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.drive import run
-from coatcheck.errors import CoatcheckError, StoreError, UsageError
+from coatcheck.errors import CoatcheckError, StoreError, TooManySessions, UsageError
 from coatcheck.log import Watch
 from coatcheck.stores.opening import open_store
 from coatcheck.stores.protocols import Store
@@ -28,6 +28,15 @@ from coatcheck.telemetry import event_counter
 
 UNAVAILABLE = "Service Unavailable\n"
 """What a visitor is told with status 503 where the store fails, and no more."""
+FORBIDDEN = "Signed in at too many places\n"
+"""What a visitor is told with status 403 where `max_sessions_per_user` lets nobody else sign in."""
+
+
+def refusal(error: StoreError | TooManySessions) -> tuple[int, str, str]:
+    """Gives status, its words and text of the answer to an error that the application has no answer to."""
+    if isinstance(error, TooManySessions):
+        return 403, "Forbidden", FORBIDDEN
+    return 503, "Service Unavailable", UNAVAILABLE
 
 
 class Sessions(AccountCalls, Confined):

@@ -17,7 +17,7 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, cast
 
-from blinker import Namespace, NamedSignal
+from blinker import NamedSignal, Namespace
 
 from coatcheck.core.events import Event, Kind
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import Forbidden, ServiceUnavailable
 
 from coatcheck.core.headers import protection
-from coatcheck.errors import StoreError
+from coatcheck.errors import StoreError, TooManySessions
+from coatcheck.sessions import FORBIDDEN
 
 
 class StoreUnavailable(StoreError, ServiceUnavailable):
@@ -20,6 +21,25 @@ class StoreUnavailable(StoreError, ServiceUnavailable):
 
     def __str__(self) -> str:
         return Exception.__str__(self)
+
+
+class SessionsForbidden(TooManySessions, Forbidden):
+    """Answers 403 where the application has no handler for `TooManySessions`."""
+
+    def __init__(self, error: TooManySessions) -> None:
+        Forbidden.__init__(self, FORBIDDEN)
+        self.limit = error.limit
+        self.args: tuple[Any, ...] = error.args
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+
+def answerable(error: StoreError | TooManySessions) -> StoreUnavailable | SessionsForbidden:
+    """Gives an error as one that the frameworks have an answer to."""
+    if isinstance(error, (StoreUnavailable, SessionsForbidden)):
+        return error
+    return SessionsForbidden(error) if isinstance(error, TooManySessions) else StoreUnavailable(error)
 
 
 def protect(headers: Headers, *, no_store: bool) -> None:

@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Unpack
 
+from coatcheck.accounts import AccountCalls
 from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import BODILESS, put
-from coatcheck.errors import StoreError, UsageError
+from coatcheck.errors import StoreError, TooManySessions, UsageError
 from coatcheck.options import Options
-from coatcheck.sessions import UNAVAILABLE, RequestSession, Sessions
+from coatcheck.sessions import RequestSession, Sessions, refusal
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -31,8 +32,10 @@ KEY = "coatcheck.session"
 _BODILESS = tuple(map(str, BODILESS))
 
 
-class SessionMiddleware:
+class SessionMiddleware(AccountCalls):
     """Gives each request its session, in `environ["coatcheck.session"]`.
+
+    `environ["coatcheck"]` is this object, for `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone`.
 
     Args:
         secret_key: what sessions are sealed with; at least 16 bytes, better 32 random ones.
@@ -52,8 +55,9 @@ class SessionMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         sessions = self.sessions
-        # It gets the header and not the environment, which holds it: a circle would outlive the request.
-        environ[KEY] = session = RequestSession(sessions, environ.get("HTTP_COOKIE", ""))
+        # It gets headers and not the environment, which holds it: a circle would outlive the request.
+        environ[KEY] = session = WSGISession(sessions, environ)
+        environ["coatcheck"] = self
         response = _Response(sessions, session, environ, start_response)
         body: Iterable[bytes] = ()
         try:
@@ -66,12 +70,24 @@ class SessionMiddleware:
             close(body)
             if response.sent or not isinstance(error, StoreError):
                 raise
-            response.refuse()
+            response.refuse(error)
         else:
             if not response.refused:
                 return body
             close(body)
         return response.refusal
+
+
+class WSGISession(RequestSession):
+    """The session of one request to a WSGI application."""
+
+    def __init__(self, sessions: Sessions, environ: WSGIEnvironment) -> None:
+        super().__init__(sessions, environ.get("HTTP_COOKIE", ""))
+        self._address = environ.get("REMOTE_ADDR", "")
+        self._agent = environ.get("HTTP_USER_AGENT", "")
+
+    def _client(self) -> tuple[str, str]:
+        return self._address, self._agent
 
 
 class _Response:
@@ -107,15 +123,15 @@ class _Response:
             session.reopen()
         if session.failed and status.startswith("500"):
             # Most frameworks make a page of any exception that the application has no handler for.
-            self.refuse(exc_info)
+            self.refuse(StoreError(), exc_info)
             return _discard
         streamed = not (_has_length(headers) or status.startswith(_BODILESS))
         if streamed or not session.pass_by():
             try:
                 headers = self._commit(headers, streamed)
-            except StoreError:
+            except (StoreError, TooManySessions) as error:
                 # The answer would confirm what is not kept.
-                self.refuse(exc_info)
+                self.refuse(error, exc_info)
                 return _discard
         self._write = self._start(status, headers, exc_info)
         return self.write
@@ -145,17 +161,18 @@ class _Response:
             put(headers, cookies)
         return headers
 
-    def refuse(self, exc_info: OptExcInfo | None = None) -> None:
+    def refuse(self, error: StoreError | TooManySessions, exc_info: OptExcInfo | None = None) -> None:
         """Says that the session cannot be had, in place of what the application says."""
         self.refused = True
-        body = UNAVAILABLE.encode()
+        status, words, text = refusal(error)
+        body = text.encode()
         headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             ("Vary", "Cookie"),
         ]
-        self._start("503 Service Unavailable", headers, exc_info or (sys.exc_info() if self.begun else None))
+        self._start(f"{status} {words}", headers, exc_info or (sys.exc_info() if self.begun else None))
         self.refusal = () if self._environ["REQUEST_METHOD"] == "HEAD" else (body,)
 
 
@@ -179,7 +196,7 @@ class _Body(KeepingBody):
             if response.sent or not isinstance(error, StoreError):
                 self._rescue(error)
                 raise
-            response.refuse()
+            response.refuse(error)
         yield from response.refusal
 
     # Without a response, or with ours, there is nothing that has confirmed anything.

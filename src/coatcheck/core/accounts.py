@@ -117,6 +117,8 @@ class Accounts(Confined):
 
 
 def _family(session: Session | None) -> bytes | None:
+    if session is not None and not isinstance(session, Session):
+        raise UsageError(f"that is no session, but {type(session).__name__}")
     if session is None or session.user_id is None or session._facts is None:
         return None
     return session._facts.family

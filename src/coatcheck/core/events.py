@@ -89,8 +89,10 @@ class Event(NamedTuple):
 class Rejected(Exception):
     """A token is not ours. Stays inside the core, where it becomes an event."""
 
-    def __init__(self, reason: Reason, family: bytes = b"") -> None:
+    def __init__(self, reason: Reason, family: bytes = b"", handle: str | None = None) -> None:
         self.reason = reason
         self.family = family
         """What is to be ended, for one of its members was a copy."""
+        self.handle = handle
+        """That member."""
         super().__init__(reason.value)

@@ -131,9 +131,10 @@ class Loader(Confined):
             record, current = self._unseal(name, value, now)
             return self._accept(record, name, reseal=not current or name != self._name, now=now)
         except Rejected as rejected:
+            if rejected.family:
+                self._emit(Event(Kind.REUSED, handle=rejected.handle))
             self._reject(rejected.reason)
             if rejected.family:
-                self._emit(Event(Kind.REUSED))
                 return self._nothing(int(now), (name,))._replace(reused=rejected.family)
             return None
 
@@ -245,7 +246,8 @@ class Loader(Confined):
         if reason is None and revocations is not None:
             reason = revocations.judge(record, facts, now)
             if reason is Reason.REUSED:
-                raise Rejected(reason, record.id[:FAMILY_BYTES] if facts is None else facts.family)
+                family = record.id[:FAMILY_BYTES] if facts is None else facts.family
+                raise Rejected(reason, family, record.id.hex())
             if (
                 reason is None
                 and revocations.unknown

@@ -157,6 +157,8 @@ class Settings:
             put("idle", idle if self.idle is None else self.idle)
         put("earlier_cookie_names", tuple(self.earlier_cookie_names))
         put("merge", dict(self.merge))
+        if isinstance(self.revocation_delay, timedelta):
+            put("revocation_delay", self.revocation_delay.total_seconds())
         put("cookie_domain", _domain(self.cookie_domain))
         put("cookie_samesite", _same_site(self.cookie_samesite))
         self._check_cookie()

@@ -67,7 +67,7 @@ class SignIn:
         gone; `StoreError` where it cannot be read what has been ended up to now. With
         `max_sessions_per_user`, `TooManySessions` may be raised when the response leaves.
         """
-        user_id = check_user_id(user_id)
+        user_id, keep = check_user_id(user_id), _names(keep)
         self._change_id()
         # Now, and not when the response leaves: whatever proved who it is may have been revoked meanwhile.
         seen = self._last_instant()
@@ -91,8 +91,8 @@ class SignIn:
 
         Raises `UsageError` when the headers of the response are gone.
         """
-        content = self._change()
-        kept = {key: content[key] for key in keep if key in content and key != _CSRF_KEY}
+        names, content = _names(keep), self._change()
+        kept = {key: content[key] for key in names if key in content and key != _CSRF_KEY}
         self.destroy()
         self._content().update(kept)
 
@@ -136,6 +136,13 @@ class SignIn:
 
     def _csrf_secret(self) -> bytes | None:
         return _read(self._content().get(_CSRF_KEY), _CSRF_BYTES)
+
+
+def _names(keep: Iterable[str]) -> tuple[str, ...]:
+    """Gives keys that are to stay. A text would be taken letter by letter, and nothing would stay."""
+    if isinstance(keep, str):
+        raise UsageError("keep= takes several keys, such as ['theme']")
+    return tuple(keep)
 
 
 def _mix(one: bytes, other: bytes) -> bytes:

@@ -19,7 +19,7 @@ from coatcheck.stores.opening import open_async_store
 from coatcheck.stores.threaded import ThreadedStore
 
 _SessionsT = TypeVar("_SessionsT", bound=Sessions)
-_STORES = ("store", "earlier_store")
+_STORES = ("store", "earlier_store", "revocations")
 
 
 class _Configuration:

@@ -46,7 +46,7 @@ class StoreURL:
         """
         found = _URL.fullmatch(url) if isinstance(url, str) else None
         if not found:
-            raise UsageError("a store is named by a URL, such as redis://localhost:6379/0")
+            raise UsageError("a store is named by a URL, such as redis://localhost:6379/0 or sqlite:///sessions.db")
         try:
             return cls._parse(found, keywords)
         except ValueError:
