@@ -85,7 +85,7 @@ async def test_the_store_is_asked_when_the_session_is_and_not_before(store: Asyn
         await get_session(request)
         return web.Response()
 
-    async with serving(shop({"late": late}), store=store) as client:
+    async with serving(shop({"late": late}), store=store, revocations="memory:") as client:
         await text(client, "/late")
         await text(client, "/put")
         store.calls.clear()

@@ -70,7 +70,7 @@ async def get(client: Client) -> tuple[str, bool]:
 @STREAMS
 @in_loop
 async def test_a_late_change_is_kept_where_a_store_exists(stream: Handler, store: AsyncFailingStore) -> None:
-    async with serving(shop({"stream": stream}), store=store) as client:
+    async with serving(shop({"stream": stream}), store=store, revocations="memory:") as client:
         await text(client, "/put")
         assert await get(client) == ("onetwo", True)
         assert await text(client, "/look") == "{'user': 'ann', 'late': True}"
@@ -128,7 +128,7 @@ async def test_a_stream_that_changes_nothing_asks_the_store_once(store: AsyncFai
 
         return web.Response(body=body())
 
-    async with serving(shop({"quiet": quiet}), store=store) as client:
+    async with serving(shop({"quiet": quiet}), store=store, revocations="memory:") as client:
         await text(client, "/put")
         store.calls.clear()
         assert await text(client, "/quiet") == "{'user': 'ann'}"

@@ -37,7 +37,9 @@ def in_loop(program: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., 
 
 def middleware(app: App, **options: Any) -> SessionMiddleware:
     """Gives the application with sessions that live until the browser closes, and with a clock that stands."""
-    return SessionMiddleware(app, **{"secret_key": SECRET, "max_age": None, "clock": Clock(), **options})
+    # What has been ended is listed elsewhere, so that a store is asked for sessions alone.
+    apart = {"revocations": "memory:"} if options.get("store") is not None else {}
+    return SessionMiddleware(app, **{"secret_key": SECRET, "max_age": None, "clock": Clock(), **apart, **options})
 
 
 def session_of(scope: Mapping[str, Any]) -> AsyncSession:

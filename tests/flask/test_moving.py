@@ -64,6 +64,9 @@ def deploy(clock: Clock, events: list[Event]) -> Any:
     def start(**options: Any) -> Flask:
         app = Flask("shop", static_folder=None)
         app.config["SECRET_KEY"] = KEY
+        if "store" in options:
+            # Elsewhere, so that the store is asked for sessions alone.
+            options.setdefault("revocations", "memory:")
         Coatcheck(app, clock=clock, on_event=events.append, **options)
 
         @app.get("/plain")

@@ -86,7 +86,7 @@ def test_one_option_puts_the_sessions_on_the_server(
 def test_the_attributes_of_the_cookie_are_those_of_a_sealed_one(app: Flask, store: FailingStore, clock: Clock) -> None:
     said = []
     for kept_in in (None, store):
-        Coatcheck(app, store=kept_in, clock=clock)
+        Coatcheck(app, store=kept_in, revocations="memory:", clock=clock)
         client = app.test_client()
         said += [attributes(client.get(page).headers["Set-Cookie"]) for page in ("/stay/user/ada", "/clear")]
     assert said[:2] == said[2:]
@@ -153,7 +153,7 @@ def test_a_session_that_no_store_is_asked_to_keep_is_an_error_and_the_old_one_st
 
 @pytest.fixture
 def client(app: Flask, store: FailingStore, clock: Clock) -> FlaskClient:
-    Coatcheck(app, store=store, clock=clock)
+    Coatcheck(app, store=store, revocations="memory:", clock=clock)
 
     @app.get("/regenerate")
     def regenerate() -> str:
@@ -257,7 +257,7 @@ def test_redis_is_sent_one_command_for_each(
 
 def test_a_thousand_visitors_who_only_look_leave_no_record(app: Flask, clock: Clock) -> None:
     store = MemoryStore(clock=clock)
-    Coatcheck(app, store=store, clock=clock)
+    Coatcheck(app, store=store, revocations="memory:", clock=clock)
     for _ in range(500):
         for page in ("/read", "/clear"):
             response = app.test_client().get(page)

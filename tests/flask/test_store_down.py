@@ -33,7 +33,7 @@ HOUR = 3600
 @pytest.fixture(autouse=True)
 def shop(app: Flask, store: FailingStore, clock: Clock, events: list[Event]) -> Flask:
     """Views during which the store goes down."""
-    Coatcheck(app, store=store, clock=clock, on_event=events.append)
+    Coatcheck(app, store=store, revocations="memory:", clock=clock, on_event=events.append)
 
     @app.get("/buy")
     def buy() -> Response:
@@ -412,7 +412,7 @@ def test_a_file_that_is_not_sent_is_closed(app: Flask, store: FailingStore, clie
 def lenient(app: Flask, store: FailingStore, clock: Clock, events: list[Event]) -> FlaskClient:
     """The client of an application that goes on without sessions."""
     app.config["SESSION_STORE_DOWN"] = "empty"
-    Coatcheck(app, store=store, clock=clock, on_event=events.append)
+    Coatcheck(app, store=store, revocations="memory:", clock=clock, on_event=events.append)
     return app.test_client()
 
 

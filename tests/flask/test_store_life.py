@@ -151,8 +151,8 @@ def test_who_knew_the_id_before_the_login_never_sees_the_login(client: FlaskClie
     # For requests that were under way: the session as it was.
     assert planted.get("/read").json == {"basket": "full"}
     clock.advance(11)
-    assert planted.get("/read").json == {}
     assert client.get("/user").text == "ada"
+    assert planted.get("/read").json == {}
 
 
 def test_what_is_changed_under_the_old_id_in_its_grace_is_not_kept(

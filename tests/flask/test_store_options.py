@@ -216,7 +216,7 @@ def test_a_store_may_be_configured_between_two_requests(app: Flask) -> None:
 
 def test_the_keyword_wins(app: Flask, store: FailingStore, clock: Clock) -> None:
     app.config["SESSION_STORE"] = "redis://127.0.0.1:1/0"
-    Coatcheck(app, store=store, clock=clock)
+    Coatcheck(app, store=store, revocations="memory:", clock=clock)
     client = app.test_client()
     client.get("/keep/user/ada")
     assert client.get("/read").json == {"user": "ada"}

@@ -152,7 +152,7 @@ def test_an_anonymous_visitor_never_reaches_the_store(make: Make, clock: Clock) 
 def test_what_the_store_is_asked(make: Make, clock: Clock) -> None:
     """A look reads once, a change replaces once, and nothing else happens."""
     store = FailingStore(MemoryStore(clock=clock))
-    browser = Browser(make(PAGES, store=store))
+    browser = Browser(make(PAGES, store=store, revocations="memory:"))
     browser.get("/put")
     browser.get("/look")
     browser.get("/other")
@@ -161,7 +161,7 @@ def test_what_the_store_is_asked(make: Make, clock: Clock) -> None:
 
 def test_a_page_that_does_not_look_asks_nothing_of_the_store(make: Make, clock: Clock) -> None:
     store = FailingStore(MemoryStore(clock=clock))
-    host = make(PAGES, store=store)
+    host = make(PAGES, store=store, revocations="memory:")
     browser = Browser(host)
     browser.get("/put")
     store.calls.clear()

@@ -81,8 +81,20 @@ def test_the_old_id_is_dead_after_a_few_seconds(make: Make, on_server: dict[str,
     thief = copy_of(browser)
     browser.get("/regenerate")
     clock.advance(11)
-    assert thief.get("/look").text == "{}"
     assert browser.get("/look").text == "{'user': 'ann'}"
+    assert thief.get("/look").text == "{}"
+
+
+def test_an_old_id_that_comes_back_ends_the_session_for_all(
+    make: Make, on_server: dict[str, Any], clock: Clock
+) -> None:
+    browser = Browser(make(PAGES, **on_server))
+    browser.get("/put")
+    thief = copy_of(browser)
+    browser.get("/regenerate")
+    clock.advance(11)
+    assert thief.get("/look").text == "{}"
+    assert browser.get("/look").text == "{}"
 
 
 def test_the_old_id_reads_what_was_there_before_while_it_lasts(make: Make, on_server: dict[str, Any]) -> None:
