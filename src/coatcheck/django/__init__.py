@@ -14,7 +14,29 @@ try:
 except ImportError as _error:
     raise ImportError("coatcheck.django needs Django: pip install 'coatcheck[django]'") from _error
 
+from coatcheck.django.accounts import (
+    arevoke,
+    arevoke_everyone,
+    arevoke_user,
+    asessions_of,
+    revoke,
+    revoke_everyone,
+    revoke_user,
+    sessions_of,
+)
 from coatcheck.django.middleware import SessionMiddleware
 from coatcheck.django.session import SessionStore
 
-__all__ = ["SessionMiddleware", "SessionStore"]
+__all__ = [
+    "SessionMiddleware",
+    "SessionStore",
+    # The sessions of a user
+    "sessions_of",
+    "revoke",
+    "revoke_user",
+    "revoke_everyone",
+    "asessions_of",
+    "arevoke",
+    "arevoke_user",
+    "arevoke_everyone",
+]

@@ -47,7 +47,8 @@ class KeptSession(LoadedSession):
             if not settings.SESSION_SAVE_EVERY_REQUEST:
                 return not self.session_key
             self._content()
-        if not self.raw and self._sessions.on_server and (self._ended_late or (self._cleared and not self._data)):
+        over = self._ended_late or (self._cleared and not self._data)
+        if not self.raw and (self._sessions.asks or self._signed_out) and over:
             # Django's own middleware asks this, deletes the cookie, and saves nothing.
             self._write()
         if self._data or self._wanted_empty:
@@ -108,11 +109,11 @@ class KeptSession(LoadedSession):
             self._note(configuration.sessions().commit(self, https=self.https))
 
     async def _awrite(self) -> None:
-        if not self._sessions.on_server:
+        if not self._sessions.asks:
             self._write()
             return
         sessions = await configuration.here()
-        if self._goes_on:
+        if self._sessions.on_server and self._goes_on:
             self._decision = None
             self._check(await sessions.keep_async(self))
             return
@@ -158,7 +159,7 @@ class KeptSession(LoadedSession):
     async def aconclude(self, *, host: str, streamed: bool) -> Decision:
         """As `conclude`."""
         known = self._known()
-        if known is not None or not self._sessions.on_server:
+        if known is not None or not self._sessions.asks:
             return known or self.conclude(host=host, streamed=streamed)
         if self._forced or self._sent_always:
             await self.afetch()

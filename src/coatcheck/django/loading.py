@@ -64,7 +64,7 @@ class LoadedSession(ExpiringSession):
 
     async def afetch(self) -> None:
         """Asks the store, so that the sync methods work in an async view too. This is no look at the session."""
-        if self._data is None and self._sessions.on_server:
+        if self._data is None and self._sessions.asks:
             self._sessions = await configuration.here()
             await super().load()
 

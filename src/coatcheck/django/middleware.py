@@ -20,8 +20,9 @@ from coatcheck.core.engine import Decision
 from coatcheck.core.headers import protection
 from coatcheck.django.configuration import configuration
 from coatcheck.django.session import SessionStore
-from coatcheck.errors import StoreError
-from coatcheck.sessions import UNAVAILABLE
+from coatcheck.django.signing import client_of
+from coatcheck.errors import StoreError, TooManySessions
+from coatcheck.sessions import refusal
 
 _ERROR = 500
 
@@ -49,8 +50,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return response
         try:
             decision = await session.aconclude(**_facts(request, response))
-        except StoreError:
-            return _refuse(response)
+        except (StoreError, TooManySessions) as error:
+            return _refuse(response, error)
         except UpdateError:
             raise SessionInterrupted(_INTERRUPTED) from None
         return _finish(session, response, decision)
@@ -62,6 +63,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         raw = request.META.get("HTTP_COOKIE", "") if scope is None else header_of(scope["headers"], b"cookie")
         request.session = SessionStore(header=raw)
         request.session.https = request.is_secure()
+        request.session.client = client_of(request)
 
     def process_response(self, request: Any, response: Any) -> Any:
         """Keeps the session, and adds to the response what it must say."""
@@ -74,16 +76,16 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return response
         try:
             decision = session.conclude(**_facts(request, response))
-        except StoreError:
+        except (StoreError, TooManySessions) as error:
             # The answer would confirm what is not kept.
-            return _refuse(response)
+            return _refuse(response, error)
         except UpdateError:
             raise SessionInterrupted(_INTERRUPTED) from None
         return _finish(session, response, decision)
 
     def process_exception(self, request: Any, exception: Exception) -> Any:  # noqa: ARG002
-        """Answers 503 where the application has nothing to say to a `StoreError`."""
-        return _refuse() if isinstance(exception, StoreError) else None
+        """Answers 503 to a `StoreError`, and 403 to `TooManySessions`, where the application has nothing to say."""
+        return _refuse(None, exception) if isinstance(exception, (StoreError, TooManySessions)) else None
 
 
 _INTERRUPTED = (
@@ -175,10 +177,11 @@ async def _keeping_async(content: Any, session: SessionStore) -> AsyncIterator[b
     await session.finish()
 
 
-def _refuse(response: Any = None) -> HttpResponse:
+def _refuse(response: Any, error: StoreError | TooManySessions | None = None) -> HttpResponse:
     if response is not None:
         response.close()
-    answer = HttpResponse(UNAVAILABLE, status=503, content_type="text/plain; charset=utf-8")
+    status, _, text = refusal(error or StoreError())
+    answer = HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
     answer["Cache-Control"] = "no-store"
     answer["Vary"] = "Cookie"
     return answer

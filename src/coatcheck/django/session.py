@@ -7,13 +7,14 @@ from typing import Any
 
 from coatcheck.core.opaque import LIVE
 from coatcheck.django.configuration import configuration
-from coatcheck.django.keeping import KeptSession
+from coatcheck.django.signing import SigningSession
+from coatcheck.sessions import Sessions
 from coatcheck.stores.protocols import Sweeping
 
 _SWEPT = 1000
 
 
-class SessionStore(KeptSession):
+class SessionStore(SigningSession):
     """Django's session, and coatcheck's: `regenerate`, `destroy`, `handle` and the others are there too.
 
     Args:
@@ -29,14 +30,14 @@ class SessionStore(KeptSession):
     def flush(self) -> None:
         """Ends the session, for every request. In a cookie, a copy that somebody made stays valid until it expires."""
         self.destroy()
-        if self._sessions.on_server:
+        if self._sessions.asks:
             self._write()
 
     async def aflush(self) -> None:
         """As `flush`."""
         await self.afetch()
         self.destroy()
-        if self._sessions.on_server:
+        if self._sessions.asks:
             await self._awrite()
 
     def cycle_key(self) -> None:
@@ -48,7 +49,9 @@ class SessionStore(KeptSession):
     async def acycle_key(self) -> None:
         """As `cycle_key`."""
         await self.afetch()
-        self.cycle_key()
+        self.regenerate()
+        if not self._sessions.on_server:
+            await self.asave()
 
     def exists(self, session_key: str | None) -> bool:
         """Says whether there is a session on the server under this key."""
@@ -96,16 +99,21 @@ class SessionStore(KeptSession):
     @classmethod
     def clear_expired(cls) -> None:
         """Removes what has expired from a store that does not do so by itself."""
-        for store in configuration.sessions().stores:
+        for store in _each(configuration.sessions()):
             while isinstance(store, Sweeping) and store.sweep(_SWEPT) == _SWEPT:
                 pass
 
     @classmethod
     async def aclear_expired(cls) -> None:
         """As `clear_expired`."""
-        for store in (await configuration.here()).stores:
+        for store in _each(await configuration.here()):
             while hasattr(store, "sweep") and await store.sweep(_SWEPT) == _SWEPT:
                 pass
+
+
+def _each(sessions: Sessions) -> list[Any]:
+    """Gives each store once: one may be there for two purposes."""
+    return list({id(store): store for store in sessions.stores}.values())
 
 
 def _awaiting(name: str) -> Callable[..., Any]:
