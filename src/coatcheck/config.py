@@ -96,7 +96,8 @@ class Configuration(Generic[_SessionsT]):
     def _build(self, app: App) -> _SessionsT:
         options = self._read(app)
         sessions = self._kind(options, debug=app.debug or app.testing, warned=self._warned, opened=self._stores)
-        sessions.watch.listen(Announcer(app, sessions.watch))
+        announcer = Announcer(app, sessions.watch)
+        sessions.watch.listen(announcer, announcer.is_heard)
         if app.config.get("SESSION_TYPE") and sessions.stores[0] is None:
             sessions.watch.session_type()
         return sessions

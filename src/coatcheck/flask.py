@@ -10,6 +10,8 @@ Coatcheck(app, store="redis://localhost:6379/0")     # or on the server
 from __future__ import annotations
 
 from abc import ABCMeta
+from datetime import timedelta
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 try:
@@ -22,7 +24,7 @@ from coatcheck.accounts import AccountCalls
 from coatcheck.bodies import KeepingBody
 from coatcheck.config import Configuration, Extension
 from coatcheck.core.session import Loaded, Session
-from coatcheck.errors import StoreError, TooManySessions
+from coatcheck.errors import ReauthenticationRequired, StoreError, TooManySessions
 from coatcheck.sessions import RequestSession, Sessions
 from coatcheck.werkzeug import StoreUnavailable, answerable, protect
 
@@ -71,6 +73,12 @@ class _FlaskSession(RequestSession):
 
     def _client(self) -> tuple[str, str]:
         return self.environ.get("REMOTE_ADDR", ""), self.environ.get("HTTP_USER_AGENT", "")
+
+    def require_fresh(self, age: timedelta) -> None:
+        super().require_fresh(age)
+        if self.get("_fresh") is False:
+            # Flask-Login's cookie that remembers a user proves nothing anew.
+            raise ReauthenticationRequired(True)
 
     def save(self) -> bool:
         try:
@@ -145,8 +153,15 @@ class Coatcheck(AccountCalls, Extension[flask.Flask]):
 
     _interface = CoatcheckSessionInterface
 
+    def init_app(self, app: flask.Flask) -> None:
+        """Does for an application what the constructor does for the one it is given."""
+        super().init_app(app)
+        if find_spec("flask_login") is not None:
+            # Here and not above: it is the application's choice to have it.
+            import coatcheck.flask_login  # noqa: F401, PLC0415
+
     def _accounts(self) -> Sessions:
-        app = flask.current_app
+        app: flask.Flask = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
         return cast(CoatcheckSessionInterface, app.session_interface).sessions(app)
 
     def _current(self) -> Session | None:

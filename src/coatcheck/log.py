@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from logging import DEBUG, Logger, getLogger
 
 from coatcheck.core.cookie import is_local
@@ -90,16 +89,22 @@ class Watch:
         count: Callable[[Event], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._listeners: tuple[Callable[[Event], object], ...] = () if listener is None else (listener,)
+        self._listeners: tuple[tuple[Callable[[Event], object], Callable[[Kind], bool] | None], ...] = ()
+        if listener is not None:
+            self.listen(listener)
         self._warned = warned
         self._count = count
         self._clock = clock
         self._said: dict[str, float] = {}
         self._here = threading.local()
 
-    def listen(self, listener: Callable[[Event], object]) -> None:
-        """Adds a listener."""
-        self._listeners += (listener,)
+    def listen(self, listener: Callable[[Event], object], wants: Callable[[Kind], bool] | None = None) -> None:
+        """Adds a listener.
+
+        Args:
+            wants: says whether it wants to be told of a kind now; None for always.
+        """
+        self._listeners += ((listener, wants),)
 
     def __call__(self, event: Event) -> None:
         kind, reason, handle = event
@@ -112,20 +117,26 @@ class Watch:
         if logger.isEnabledFor(DEBUG):
             logger.debug("session %s %s %s", handle or "-", kind, reason or "")
         if self._count is not None:
-            self.guard(partial(self._count, event))
-        if self._listeners and not getattr(self._here, "telling", False):
-            # A look at the session from here may load it, which may be told: without an end.
-            self._here.telling = True
-            try:
-                for listener in self._listeners:
-                    self.guard(partial(listener, event))
-            finally:
-                self._here.telling = False
+            self.guard(self._count, event)
+        for listener, wants in self._listeners:
+            if wants is None or wants(kind):
+                self._tell(listener, event)
 
-    def guard(self, call: Callable[[], object]) -> None:
+    def _tell(self, listener: Callable[[Event], object], event: Event) -> None:
+        here = self._here
+        if getattr(here, "telling", False):
+            # A look at the session from a listener may load it, which may be told: without an end.
+            return
+        here.telling = True
+        try:
+            self.guard(listener, event)
+        finally:
+            here.telling = False
+
+    def guard(self, call: Callable[..., object], *given: object, **named: object) -> None:
         """Calls a listener. What it raises becomes a line of the log."""
         try:
-            call()
+            call(*given, **named)
         except Exception as error:  # noqa: BLE001  # whatever a program does wrong
             self.listener_failed(error)
 

@@ -172,7 +172,7 @@ class Coatcheck(AsyncAccountCalls, Extension[quart.Quart]):
     _interface = _SessionInterface
 
     def _accounts(self) -> AsyncSessions:
-        app = quart.current_app
+        app: quart.Quart = cast(Any, quart.current_app)._get_current_object()  # noqa: SLF001
         return cast(_SessionInterface, app.session_interface).sessions(app)
 
     def _current(self) -> AsyncSession | None:

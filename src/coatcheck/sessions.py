@@ -17,6 +17,7 @@ from coatcheck.core.confined import Confined
 from coatcheck.core.engine import Decision, Engine
 from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.keys import Keyring
+from coatcheck.core.revocations import Bell
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
 from coatcheck.drive import run
@@ -48,6 +49,7 @@ class Sessions(AccountCalls, Confined):
         debug: whether a weak secret key is taken with a warning.
         warned: what the log has been told already.
         opened: by URL, stores that are open already. What is opened here is added.
+        bell: of other sessions with the same list.
 
     Raises `UsageError` for what cannot be right.
     """
@@ -59,6 +61,7 @@ class Sessions(AccountCalls, Confined):
         debug: bool = False,
         warned: set[str] | None = None,
         opened: dict[str, Any] | None = None,
+        bell: Bell | None = None,
     ) -> None:
         settings, others = Settings.read(options)
         if "secret_key" not in others:
@@ -90,7 +93,11 @@ class Sessions(AccountCalls, Confined):
                 raise UsageError(f"{option} needs a store, or revocations=: there is nowhere to remember sessions")
         self.remembers: bool = revocations is not None
         """Whether there is a list of what has been ended."""
-        place = others.get("revocations") or others.get("store")
+        place = next((others[each] for each in ("revocations", "store") if each in others), None)
+        if isinstance(place, str) and place.startswith("memory:"):
+            # No other process has it.
+            place = revocations
+        self.bell: Bell = bell or open_bell(place, settings.audience)
         self.engine: Engine = Engine(
             settings,
             keyring,
@@ -99,7 +106,7 @@ class Sessions(AccountCalls, Confined):
             store=store is not None,
             earlier_store=earlier_store is not None,
             revocations=self.remembers,
-            bell=open_bell(place, settings.audience) if self.remembers else None,
+            bell=self.bell,
         )
         self.on_server: bool = store is not None or earlier_store is not None
         """Whether there is a store that a request may ask for its session."""

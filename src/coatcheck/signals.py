@@ -13,7 +13,6 @@ one, and in Quart in a task of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -59,12 +58,16 @@ class Announcer:
         self._app = app
         self._watch = watch
 
+    def is_heard(self, kind: Kind) -> bool:
+        """Says whether anybody is connected: to look costs next to nothing."""
+        return bool(_BY_KIND[kind].receivers or session_event.receivers)
+
     def __call__(self, event: Event) -> None:
         # Each receiver by itself: `send` stops at the first that raises.
         for signal in (_BY_KIND[event.kind], session_event):
-            if signal.receivers and not signal.is_muted:
+            if not signal.is_muted:
                 for receiver in signal.receivers_for(self._app):
-                    self._watch.guard(partial(self._tell, receiver, event))
+                    self._watch.guard(self._tell, receiver, event)
 
     def _tell(self, receiver: Callable[..., Any], event: Event) -> None:
         app: Any = self._app

@@ -85,11 +85,12 @@ class Accounts(Confined):
         until = register.last_use(now)
         subjects = register.revocations.owners.find(user).subjects
         endings = [Ending(USER, subject, until, kept or NO_FAMILY) for subject in subjects]
-        yield from register.revocations.append(endings, now)
+        instant = yield from register.revocations.append(endings, now)
         ended: list[Signed] = []
 
         def empty(rows: Rows) -> None:
-            ended[:] = [row for row in rows.values() if row.family != kept]
+            # Whoever has signed in since then stays.
+            ended[:] = [row for row in rows.values() if row.family != kept and row.seen < instant]
             for row in ended:
                 rows.pop(row.family)
 

@@ -105,9 +105,10 @@ class Committer(Confined):
         try:
             if session._parts:
                 session.gather()
-            if session._loaded.down or (self._register is not None and self._register.concerns(session, int(now))):
+            second = int(now)
+            if session._loaded.down or (self._register is not None and self._register.concerns(session, second)):
                 return None
-            decision = self._seal(session, int(now), https)
+            decision = self._seal(session, second, https)
             if session._signing or session._signed_out:
                 self._tell(session)
             return decision or quiet

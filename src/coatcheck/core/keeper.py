@@ -51,7 +51,8 @@ class Keeper(Committer):
             session._renewed, loaded = True, session._loaded
         if ended:
             session._kept_as = None
-            yield from self._end(loaded, now)
+            if not session._signing:
+                yield from self._end(loaded, now)
         record = None if ended else loaded.record
         # A session that was emptied key by key goes on: another request may be filling it.
         if (empty and record is None) or (not self._records.writes and (kept is None or ended)):
@@ -80,6 +81,9 @@ class Keeper(Committer):
     def _settle(self, session: Session, now: int, *, writes: bool) -> Steps[None]:
         if self._register is not None and self._register.concerns(session, now):
             yield from self._register.settle(session, now, writes=writes)
+        if session._signing and session._ended:
+            # Not before it is known that the other user may sign in.
+            yield from self._end(session._loaded, now)
 
     def _outgrows(self, session: Session) -> bool:
         """Says whether a guest's session is too large for a cookie."""
@@ -186,6 +190,8 @@ class Keeper(Committer):
         self._emit(Event(kind if draft.packed == packed else Kind.MERGED, handle=where.key.hex()))
         if where.key != id_.key:
             # The id was replaced meanwhile. Whoever asked for that gets the new one, and nobody else.
+            if kind is Kind.REGENERATED and self._register is not None:
+                yield from self._register.correct(session, where.key, now)
             return None
         permanent = session.permanent or (record is not None and self._was_permanent(session, record))
         if id_ is known and not (loaded.reseal or session._forced or permanent):

@@ -59,7 +59,7 @@ class Loader(Confined):
             return None
         values = find_values(header, self._name)
         revocations = self._revocations
-        if values and revocations is not None and (revocations.unknown or revocations.stale(now)):
+        if values and revocations is not None and not revocations.fresh(now):
             return None
         if len(values) == 1:
             return self._open(self._name, values[0], now) or self._nothing(int(now), (self._name,))
@@ -232,32 +232,37 @@ class Loader(Confined):
             content = None
         if not isinstance(content, dict):
             raise Rejected(Reason.UNREADABLE)
-        self._judge(record, now)
         # A request that was under way. What it changes must not bring the id back.
-        replaced = kept is None and self._revocations is not None and self._revocations.rotated(record)
+        replaced = self._judge(record, now) and kept is None
         on_server = self._on_server and not (self._hybrid and kept is None)
         facts, hybrid = record.facts, self._hybrid
         return Loaded(content, record, reseal, (name,), int(now), kept, None, on_server, False, facts, hybrid, replaced)
 
-    def _judge(self, record: Record, now: float) -> None:
-        """Raises `Rejected` for a session that is no more, and `StoreError` where that cannot be said."""
+    def _judge(self, record: Record, now: float) -> bool:
+        """Raises `Rejected` for a session that is no more, and `StoreError` where that cannot be said.
+
+        Gives whether it came under an id that has been replaced by another, and is still good for a while.
+        """
         facts, revocations = record.facts, self._revocations
         reason = self._limit_passed(record, facts, int(now))
-        if reason is None and revocations is not None:
+        if reason is None:
+            if revocations is None or revocations.clears(record, facts):
+                return False
             reason = revocations.judge(record, facts, now)
             if reason is Reason.REUSED:
                 family = record.id[:FAMILY_BYTES] if facts is None else facts.family
                 raise Rejected(reason, family, record.id.hex())
             if (
                 reason is None
-                and revocations.unknown
-                and self._closed
                 and facts is not None
                 and facts.user_id is not None
+                and revocations.unknown
+                and self._closed
             ):
                 raise StoreError("it cannot be read which sessions have been ended")
-        if reason is not None:
-            raise Rejected(reason)
+            if reason is None:
+                return revocations.rotated(record)
+        raise Rejected(reason)
 
     def _limit_passed(self, record: Record, facts: Facts | None, now: int) -> Reason | None:
         # The limits that the browser keeps are a courtesy; these count (ASVS 7.3.1, 7.3.2).

@@ -65,6 +65,10 @@ class Moves(Records):
                 if again.entry.state == LIVE:
                     kept = again
                     continue
+                if not signing and draft.facts is not None and draft.facts.user_id is not None:
+                    # Of a user's session there is one, or who signs out of one leaves the other to a thief.
+                    yield delete(STORE, id_.key)
+                    return (yield from self.save_on_top(again.id, draft, now, again.place))
                 # Two requests asked for a new id at the same time. Neither may learn of the other's:
                 # one of them may come from somebody who planted the old id. So they part.
                 again = again if signing else (yield from self._follow(again, now))

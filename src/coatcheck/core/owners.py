@@ -37,7 +37,7 @@ class Owners(Confined):
         self._keys = [key.derive("owner", audience, "") for key in ring]
         self.everyone: tuple[bytes, ...] = tuple(self._hash(key, b"everyone")[:SUBJECT_BYTES] for key in self._keys)
         """What the list says of all users, 16 bytes for each key."""
-        self._known: dict[str, Owner] = {}
+        self._known: dict[UserId, Owner] = {}
 
     @staticmethod
     def _hash(key: bytes, message: bytes) -> bytes:
@@ -45,15 +45,14 @@ class Owners(Confined):
 
     def find(self, user_id: UserId) -> Owner:
         """Gives what stands for a user."""
-        text = str(user_id)
-        known = self._known.get(text)
+        known = self._known.get(user_id)
         if known is None:
-            name = text.encode()
+            name = str(user_id).encode()
             known = Owner(
                 tuple(self._hash(key, b"roster " + name) for key in self._keys),
                 tuple(self._hash(key, b"user " + name)[:SUBJECT_BYTES] for key in self._keys),
             )
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known[text] = known
+            self._known[user_id] = known
         return known

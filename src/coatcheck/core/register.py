@@ -17,7 +17,7 @@ from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
 from coatcheck.errors import StoreError, TooManySessions
 
-# A request that has just signed in may not have kept its record yet, in seconds.
+# A request that signs in, or asks for another id, may not have kept its record yet, in seconds.
 _FRESH = 60
 HANDLE_ON_SERVER = 32
 """The bytes of a handle that is the key of a record. Those of sealed sessions have fewer."""
@@ -62,6 +62,7 @@ class Register(Confined):
         self.revocations: Revocations = revocations
         self.rosters: Rosters = rosters
         self.limits: Limits = limits
+        self._interval = limits.interval
         self._random = random
         self._most = settings.max_sessions_per_user
         self._refuses = settings.over_limit == "refuse"
@@ -87,11 +88,12 @@ class Register(Confined):
         ):
             return True
         facts = session._facts
-        return (
-            facts is not None
-            and facts.user_id is not None
-            and (self._rotates_at(session, facts) < now or self._note_at(session, facts) < now)
-        )
+        if facts is None or facts.user_id is None:
+            return False
+        if loaded.kept is None and loaded.home is None and self._rotates is None:
+            # What most requests come to, without the calls below.
+            return facts.noted_at + self._interval < now
+        return self._rotates_at(session, facts) < now or self._note_at(session, facts) < now
 
     def rotates(self, session: Session, now: int) -> bool:
         """Says whether it is time for a signed-in session to get another id."""
@@ -115,7 +117,7 @@ class Register(Confined):
         if loaded.home is not None or (loaded.kept is not None and not self.store):
             # It moves, and has another handle then.
             return 0
-        return facts.noted_at + self.limits.interval if loaded.kept is None else inf
+        return facts.noted_at + self._interval if loaded.kept is None else inf
 
     def end_family(self, family: bytes, now: float) -> Steps[None]:
         """Ends a session under all its ids. Raises `StoreError`."""
@@ -132,17 +134,21 @@ class Register(Confined):
         # One that comes from elsewhere leaves its marks at its home.
         sealed = record is not None and loaded.kept is None and loaded.home is None
         endings = [self._ending(REVOKED, loaded.reused, now)] if loaded.reused else []
+        if session._signing and after is not None:
+            # First, for it may be refused, and nothing is changed then.
+            endings += yield from self._sign_in(session, after, now)
         if record is not None and (session._ended or session._is_over()):
             if sealed:
                 endings.append(self._ending(ENDED, record.id if before is None else before.family, now))
             if before is not None and before.user_id is not None:
                 family = before.family
                 yield from self.rosters.edit(before.user_id, lambda rows: rows.pop(family, None), now)
+        elif record is not None and session._signing and before is not None and before.user_id is not None:
+            # The same user again. Another request may be giving the old session another id meanwhile.
+            endings.append(self._ending(ENDED, before.family, now))
         elif record is not None and session._renewed and sealed:
             endings.append(self._ending(ENDED if session._signing else ROTATED, record.id, now))
-        if session._signing and after is not None:
-            endings += yield from self._sign_in(session, after, now)
-        elif writes and after is not None and after.user_id is not None:
+        if writes and not session._signing and after is not None and after.user_id is not None:
             yield from self._note(session, after, now)
         if endings:
             yield from self.revocations.append(endings, now)
@@ -207,7 +213,7 @@ class Register(Confined):
         facts = Facts(row.seen, row.family, user_id=user_id)
         if self.revocations.judge(Record(row.handle, row.created_at, row.seen_at, b""), facts, now) is not None:
             return False
-        if len(row.handle) < HANDLE_ON_SERVER or now - row.authenticated_at < _FRESH:
+        if len(row.handle) < HANDLE_ON_SERVER or now - row.seen_at < _FRESH:
             return True
         return (yield read(STORE, row.handle)) is not None
 
@@ -216,10 +222,31 @@ class Register(Confined):
             if row.family == ending.subject and self.store and len(row.handle) == HANDLE_ON_SERVER:
                 yield delete(STORE, row.handle)
 
+    def correct(self, session: Session, handle: bytes, now: int) -> Steps[None]:
+        """Puts right what `settle` has told the roster of another id: another request was faster. Raises `StoreError`.
+
+        Args:
+            handle: what the session is kept under.
+        """
+        facts, own = session._facts, session._identity()
+        if facts is None or facts.user_id is None:
+            return
+        family = facts.family
+
+        def correct(rows: Rows) -> None:
+            row = rows.get(family)
+            if row is not None and row.handle == own:
+                rows[family] = row._replace(handle=handle)
+
+        yield from self.rosters.edit(facts.user_id, correct, now)
+
     def _note(self, session: Session, facts: Facts, now: int) -> Steps[None]:
         """Tells the roster of another id, and now and then that the session is in use."""
-        renewed = session._renewed
+        renewed, kept = session._renewed, session._loaded.kept
         if not renewed and self._note_at(session, facts) >= now:
+            return
+        if kept is not None and kept.entry.state != LIVE:
+            # It came under an id that had been replaced, and what is kept of it is no part of that session.
             return
         own, family, user_id = session._identity(), facts.family, facts.user_id
         session._facts = facts._replace(noted_at=now, rotated_at=now if renewed else facts.rotated_at)

@@ -23,13 +23,14 @@ them. Subjects are random ids and keyed hashes.
 from __future__ import annotations
 
 from hashlib import sha256
+from math import inf
 from struct import Struct
 from threading import Lock
 from typing import NamedTuple, Protocol
 
 from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason
-from coatcheck.core.facts import FAMILY_BYTES, Facts
+from coatcheck.core.facts import FAMILY_BYTES, Facts, UserId
 from coatcheck.core.operations import REVOCATIONS, Steps, insert, read, replace
 from coatcheck.core.owners import Owners
 from coatcheck.core.record import Record, StoredRecord
@@ -63,6 +64,8 @@ _TRIES = 200
 _LAST_INSTANT = 2**62
 # A list that could not be read is asked for again after so many seconds, and not by each request.
 _PAUSE = 1.0
+# As many as `Owners` knows.
+_SPARED = 4096
 # How often what has expired is looked for, in seconds.
 _SWEEP = 600
 
@@ -118,6 +121,9 @@ class Revocations(Confined):
         self._ended: dict[bytes, int] = {}
         # By user or key ring: instants, each with the family that is kept.
         self._before: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
+        self._everyone = 0
+        # Users that it has nothing about: it takes a fifth of the time to know that. Begun anew with each new entry.
+        self._spared: set[UserId] = set()
         self._until: dict[bytes, int] = {}
         self._swept_at = 0.0
         self._lock = Lock()
@@ -127,6 +133,8 @@ class Revocations(Confined):
         self._heard: object = None
         self._looked_at: float | None = None
         self._failed_at: float | None = None
+        # The list is known well enough from the first of these times on, and before the second.
+        self._fresh = (inf, inf)
 
     def __repr__(self) -> str:
         return f"<Revocations, {len(self)} entries>"
@@ -146,12 +154,37 @@ class Revocations(Confined):
         """Whether nothing is known yet."""
         return self._looked_at is None and self._failed_at is None
 
+    def fresh(self, now: float) -> bool:
+        """Says whether a session can be judged by what is known. Every request asks."""
+        first, end = self._fresh
+        return first <= now < end and self._bell.hear() == self._heard
+
     def stale(self, now: float) -> bool:
         """Says whether the store is to be asked before the next session is judged."""
         if self._failed_at is not None:
             return not 0 <= now - self._failed_at < max(self._delay, _PAUSE)
-        looked_at = self._looked_at
-        return looked_at is None or not 0 <= now - looked_at < self._delay or self._bell.hear() != self._heard
+        return not self.fresh(now)
+
+    def clears(self, record: Record, facts: Facts | None) -> bool:
+        """Says, at the least cost, that nothing is known against a session. Where it does not say so, ask `judge`."""
+        if facts is None or self._failed_at is not None:
+            return False
+        seen, family, _, _, _, user_id = facts
+        ended = self._ended
+        if family in ended or record.id[:FAMILY_BYTES] in ended or self._everyone > seen:
+            return False
+        return user_id is None or user_id in self._spared or self._spares(user_id)
+
+    def _spares(self, user_id: UserId) -> bool:
+        """Says whether the list has nothing about a user, and remembers those of whom that is true."""
+        # Taken first: of what comes meanwhile, the next request finds another set.
+        spared = self._spared
+        if any(subject in self._before for subject in self.owners.find(user_id).subjects):
+            return False
+        if len(spared) >= _SPARED:
+            spared.clear()
+        spared.add(user_id)
+        return True
 
     def judge(self, record: Record, facts: Facts | None, now: float) -> Reason | None:
         """Says why a session is no more; None if nothing is known against it."""
@@ -159,21 +192,21 @@ class Revocations(Confined):
             # Sealed before there was a list. Its id has not changed since. Of one second, what was ended counts.
             seen, family, user_id = record.created_at * _MICRO - 1, record.id[:FAMILY_BYTES], None
         else:
-            seen, family, user_id = facts.seen, facts.family, facts.user_id
+            seen, family, _, _, _, user_id = facts
         ended = self._ended
-        if ended:
-            found = ended.get(family) or ended.get(record.id[:FAMILY_BYTES])
-            if found is not None:
-                if found < 0:
-                    return Reason.ENDED if found == -ENDED else Reason.REVOKED
-                if now > found:
-                    return Reason.REUSED
+        found = ended.get(family) or ended.get(record.id[:FAMILY_BYTES])
+        if found is not None:
+            if found < 0:
+                return Reason.ENDED if found == -ENDED else Reason.REVOKED
+            if now > found:
+                return Reason.REUSED
+        if self._everyone > seen:
+            return Reason.REVOKED
         before = self._before
-        if before:
-            owners = self.owners
-            for subjects in (owners.everyone, () if user_id is None else owners.find(user_id).subjects):
-                for subject in subjects:
-                    if subject in before and any(at > seen and kept != family for at, kept in before[subject]):
+        if before and user_id is not None:
+            for subject in self.owners.find(user_id).subjects:
+                for at, kept in before.get(subject, ()):
+                    if at > seen and kept != family:
                         return Reason.REVOKED
         return None
 
@@ -189,7 +222,7 @@ class Revocations(Confined):
             try:
                 yield from self.catch_up(now)
             except StoreError:
-                self._failed_at = now
+                self._failed_at, self._fresh = now, (inf, inf)
 
     def catch_up(self, now: float) -> Steps[None]:
         """Reads what is new. Raises `StoreError`."""
@@ -220,6 +253,7 @@ class Revocations(Confined):
         if found is not None:
             yield from self._restore(found, now)
         self._heard, self._looked_at, self._failed_at = heard, now, None
+        self._fresh = (now, now + self._delay)
         if not 0 <= now - self._swept_at < _SWEEP:
             self._sweep(now)
 
@@ -336,6 +370,10 @@ class Revocations(Confined):
                     continue
                 if kind in (USER, EVERYONE):
                     self._before[subject] = _with(self._before.get(subject, ()), instant, kept)
+                    if subject in self.owners.everyone:
+                        # For every request, which need not look through what else there is.
+                        self._everyone = max(instant, self._everyone)
+                    self._spared = set()
                 elif kind == ROTATED:
                     # The first time counts, and whoever has ended it for good.
                     self._ended.setdefault(subject, instant // _MICRO + GRACE)

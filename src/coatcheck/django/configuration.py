@@ -68,7 +68,8 @@ class _Configuration:
 
     def _build(self, kind: type[_SessionsT], options: dict[str, Any], opened: dict[str, Any]) -> _SessionsT:
         try:
-            return kind(options, debug=settings.DEBUG, warned=self._warned, opened=opened)
+            bell = None if self._sync is None else self._sync.bell
+            return kind(options, debug=settings.DEBUG, warned=self._warned, opened=opened, bell=bell)
         except (UsageError, ImportError) as error:
             # An error reporter shows the variables of the frames, and these hold keys.
             del options

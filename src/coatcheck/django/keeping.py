@@ -51,7 +51,7 @@ class KeptSession(LoadedSession):
         if not self.raw and (self._sessions.asks or self._signed_out) and over:
             # Django's own middleware asks this, deletes the cookie, and saves nothing.
             self._write()
-        if self._data or self._wanted_empty:
+        if not self._is_empty():
             return False
         if self._ended or self._mutated or self._forced or settings.SESSION_SAVE_EVERY_REQUEST:
             return not (self._sessions.on_server and self.session_key)

@@ -38,7 +38,7 @@ ENGLISH: dict[str, str] = {
     "400": "The request cannot be understood.",
     "401": "You are not signed in.",
     "403": "This form is too old, or does not come from this site. Nothing was signed out. Please try again.",
-    "404": "There is no such session. It may have been signed out already.",
+    "404": "There is no such session: it was signed out, or has been renewed. Please look at the list again.",
     "405": "This page cannot be asked for in this way.",
 }
 
@@ -72,7 +72,7 @@ CHINESE: dict[str, str] = {
     "400": "无法理解该请求。",
     "401": "您尚未登录。",
     "403": "表单已过期，或并非来自本站。没有退出任何登录，请重试。",
-    "404": "没有这个登录，它可能已经退出。",
+    "404": "没有这个登录：它已退出或已更新。请重新查看列表。",
     "405": "不能以这种方式访问此页面。",
 }
 
