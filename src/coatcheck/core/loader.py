@@ -62,7 +62,9 @@ class Loader(Confined):
         if values and revocations is not None and not revocations.fresh(now):
             return None
         if len(values) == 1:
-            return self._open(self._name, values[0], now) or self._nothing(int(now), (self._name,))
+            loaded = self._open(self._name, values[0], now) or self._nothing(int(now), (self._name,))
+            # That a copy of a cookie is about has to be written down.
+            return None if loaded.reused else loaded
         return None if values else self._nothing(int(now), ())
 
     def load(self, header: str, now: float, *, ask: bool = True) -> Steps[Loaded]:
@@ -132,10 +134,9 @@ class Loader(Confined):
             return self._accept(record, name, reseal=not current or name != self._name, now=now)
         except Rejected as rejected:
             if rejected.family:
-                self._emit(Event(Kind.REUSED, handle=rejected.handle))
+                # Whoever has called this tells of it.
+                return self._nothing(int(now), (name,))._replace(reused=rejected.family, handle=rejected.handle)
             self._reject(rejected.reason)
-            if rejected.family:
-                return self._nothing(int(now), (name,))._replace(reused=rejected.family)
             return None
 
     def _open_asking(self, name: str, value: str, now: float, *, ask: bool = True) -> Steps[Loaded | None]:
@@ -148,7 +149,16 @@ class Loader(Confined):
                 pass
             else:
                 yield from revocations.refresh(now)
-        return self._open(name, value, now)
+        loaded = self._open(name, value, now)
+        if loaded is None or not loaded.reused:
+            return loaded
+        self._emit(Event(Kind.REUSED, handle=loaded.handle))
+        self._reject(Reason.REUSED)
+        if not ask or self._register is None:
+            # The commit writes it down.
+            return loaded
+        yield from self._register.end_family(loaded.reused, now)
+        return None
 
     def _unseal(self, name: str, value: str, now: float) -> tuple[Record, bool]:
         if len(name) + len(value) > LIMIT_BYTES:

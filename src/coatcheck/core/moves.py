@@ -65,18 +65,23 @@ class Moves(Records):
                 if again.entry.state == LIVE:
                     kept = again
                     continue
-                if not signing and draft.facts is not None and draft.facts.user_id is not None:
-                    # Of a user's session there is one, or who signs out of one leaves the other to a thief.
-                    yield delete(STORE, id_.key)
-                    return (yield from self.save_on_top(again.id, draft, now, again.place))
-                # Two requests asked for a new id at the same time. Neither may learn of the other's:
-                # one of them may come from somebody who planted the old id. So they part.
-                again = again if signing else (yield from self._follow(again, now))
-            if again is not None:
-                return id_
-            yield delete(STORE, id_.key)
-            return None
+            return (yield from self._come_second(again, id_, draft, now, signing=signing))
         raise StoreError(f"the session was changed by others {TRIES} times while this request gave it another id")
+
+    def _come_second(self, first: Kept | None, id_: Id, draft: Draft, now: int, *, signing: bool) -> Steps[Id | None]:
+        """Gives the id of a session that another request has ended, or given another id, meanwhile."""
+        if first is not None and not signing:
+            if draft.facts is not None and draft.facts.user_id is not None:
+                # Of a user's session there is one, or who signs out of one leaves the other to a thief.
+                yield delete(STORE, id_.key)
+                return (yield from self.save_on_top(first.id, draft, now, first.place))
+            # Two requests asked for a new id at the same time. Neither may learn of the other's:
+            # one of them may come from somebody who planted the old id. So they part.
+            first = yield from self._follow(first, now)
+        if first is not None:
+            return id_
+        yield delete(STORE, id_.key)
+        return None
 
     def fork(self, kept: Kept, id_: Id, draft: Draft, now: int) -> Steps[Id | None]:
         """Keeps what was read under a replaced id as a session of its own. Gives its id; None if it has been ended."""

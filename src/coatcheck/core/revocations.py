@@ -30,7 +30,7 @@ from typing import NamedTuple, Protocol
 
 from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason
-from coatcheck.core.facts import FAMILY_BYTES, Facts, UserId
+from coatcheck.core.facts import FAMILY_BYTES, Facts
 from coatcheck.core.operations import REVOCATIONS, Steps, insert, read, replace
 from coatcheck.core.owners import Owners
 from coatcheck.core.record import Record, StoredRecord
@@ -62,10 +62,14 @@ _HEAD_LIFE = 800 * 86400
 _TRIES = 200
 # In the year 146 000.
 _LAST_INSTANT = 2**62
+# In the year 36 000. Some stores have no room for more.
+_LAST_SECOND = 2**40
+# No list of ours is longer, and no segment. A store that says otherwise would keep a process reading for ever.
+_MOST_SEGMENTS = 2**17
+_MOST_BYTES = 2**18
+_FOREIGN = "the list of revocations is not what this version writes"
 # A list that could not be read is asked for again after so many seconds, and not by each request.
 _PAUSE = 1.0
-# As many as `Owners` knows.
-_SPARED = 4096
 # How often what has expired is looked for, in seconds.
 _SWEEP = 600
 
@@ -122,8 +126,6 @@ class Revocations(Confined):
         # By user or key ring: instants, each with the family that is kept.
         self._before: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
         self._everyone = 0
-        # Users that it has nothing about: it takes a fifth of the time to know that. Begun anew with each new entry.
-        self._spared: set[UserId] = set()
         self._until: dict[bytes, int] = {}
         self._swept_at = 0.0
         self._lock = Lock()
@@ -173,17 +175,10 @@ class Revocations(Confined):
         ended = self._ended
         if family in ended or record.id[:FAMILY_BYTES] in ended or self._everyone > seen:
             return False
-        return user_id is None or user_id in self._spared or self._spares(user_id)
-
-    def _spares(self, user_id: UserId) -> bool:
-        """Says whether the list has nothing about a user, and remembers those of whom that is true."""
-        # Taken first: of what comes meanwhile, the next request finds another set.
-        spared = self._spared
-        if any(subject in self._before for subject in self.owners.find(user_id).subjects):
-            return False
-        if len(spared) >= _SPARED:
-            spared.clear()
-        spared.add(user_id)
+        if user_id is not None and self._before:
+            for subject in self.owners.find(user_id).subjects:
+                if subject in self._before:
+                    return False
         return True
 
     def judge(self, record: Record, facts: Facts | None, now: float) -> Reason | None:
@@ -231,11 +226,8 @@ class Revocations(Confined):
         # What the store has of what this process knew already, if it has lost some of it.
         found: set[bytes] | None = None
         while True:
-            stored: StoredRecord | None = yield read(REVOCATIONS, self._key(at.number))
-            content = b"" if stored is None else stored.content
-            if content[:1] not in (b"", _FORMAT) or (len(content) - 1) % _ENTRY.size > 0 < len(content):
-                # Nobody knows what has been ended. Another version may, or whoever looks into the store.
-                raise StoreError("the list of revocations is not what this version writes")
+            now_at = yield from self._read(at)
+            content = now_at.content
             if found is None and (yield from self._is_lost(at, content, now)):
                 found, at = set(), (yield from self._find_beginning())
                 continue
@@ -243,12 +235,10 @@ class Revocations(Confined):
                 self._take(content)
             if found is not None:
                 found.update(subject for _, subject, *_ in _ENTRY.iter_unpack(content[1:]))
-            version, expires_at = (None, 0) if stored is None else (stored.version, stored.expires_at)
-            at = _Position(at.number, content, version, at.last, expires_at)
+            at = now_at
             if not at.full and at.number >= at.last:
                 break
-            # Of those before the last, some have expired.
-            at = _Position(at.number + 1, b"", None, at.last)
+            at = at.next
         self._at = at
         if found is not None:
             yield from self._restore(found, now)
@@ -256,6 +246,21 @@ class Revocations(Confined):
         self._fresh = (now, now + self._delay)
         if not 0 <= now - self._swept_at < _SWEEP:
             self._sweep(now)
+
+    def _read(self, at: _Position) -> Steps[_Position]:
+        """Gives what a segment has now. Raises `StoreError`, also for what is none: nobody knows what has been ended.
+
+        Another version may, or whoever looks into the store.
+        """
+        if at.number - at.first > _MOST_SEGMENTS:
+            raise StoreError("the list of revocations has no end")
+        stored: StoredRecord | None = yield read(REVOCATIONS, self._key(at.number))
+        if stored is None:
+            return at._replace(content=b"", version=None, expires_at=0)
+        content = stored.content
+        if content[:1] != _FORMAT or (len(content) - 1) % _ENTRY.size or len(content) > _MOST_BYTES:
+            raise StoreError(_FOREIGN)
+        return at._replace(content=content, version=stored.version, expires_at=stored.expires_at)
 
     def append(self, endings: list[Ending], now: float) -> Steps[int]:
         """Writes down what has been ended, and knows it from then on. Gives the instant. Raises `StoreError`."""
@@ -271,7 +276,7 @@ class Revocations(Confined):
 
     def _write(self, entries: bytes, until: int, now: float) -> Steps[bool]:
         """Puts entries at the end of the list. Gives False if another process was faster."""
-        at = self._at or _Position(0, b"", None, 0)
+        at = self._at or _NOWHERE
         content = (at.content or _FORMAT) + entries
         record = StoredRecord(content, int(now), max(at.expires_at, int(now) + 1, until))
         key, new = self._key(at.number), not at.content
@@ -296,41 +301,38 @@ class Revocations(Confined):
     def _restore(self, found: set[bytes], now: float) -> Steps[None]:
         """Writes down again what the store has lost: those who start later know it from there alone."""
         lost = [
-            _ENTRY.pack(kind, subject, instant, self._until[subject], kept)
-            for kind, subject, instant, kept in self._entries()
-            if subject not in found and self._until[subject] >= now
+            _ENTRY.pack(kind, subject, instant, until, kept)
+            for kind, subject, instant, until, kept in self._entries()
+            if subject not in found and until >= now
         ]
-        until = max((self._until[subject] for subject in list(self._until)), default=0)
+        until = max(list(self._until.values()), default=0)
+        conflicts = 0
         while lost:
             # If another process writes too, it restores what it knows; each of them goes on where the other was.
             if (yield from self._write(b"".join(lost[:SEGMENT_ENTRIES]), until, now)):
                 del lost[:SEGMENT_ENTRIES]
-            stored: StoredRecord | None = None
-            at = self._at or _Position(0, b"", None, 0)
-            while True:
-                stored = yield read(REVOCATIONS, self._key(at.number))
-                content, version, end = (
-                    (b"", None, 0) if stored is None else (stored.content, stored.version, stored.expires_at)
-                )
-                at = _Position(at.number, content, version, at.last, end)
-                if not at.full:
-                    break
-                self._take(content)
-                at = _Position(at.number + 1, b"", None, at.last)
+            else:
+                conflicts += 1
+                if conflicts > _TRIES:
+                    raise StoreError("the list of revocations is lost, and cannot be written down again")
+            at = yield from self._read(self._at or _NOWHERE)
+            while at.full:
+                self._take(at.content)
+                at = yield from self._read(at.next)
             self._at = at
 
-    def _entries(self) -> list[tuple[int, bytes, int, bytes]]:
-        """Gives what is known: kind, subject, instant and the family that is kept."""
+    def _entries(self) -> list[tuple[int, bytes, int, int, bytes]]:
+        """Gives what is known, as entries have it."""
         with self._lock:
             entries = [
-                (ROTATED, subject, (value - GRACE) * _MICRO, NO_FAMILY)
+                (ROTATED, subject, (value - GRACE) * _MICRO, self._until[subject], NO_FAMILY)
                 if value > 0
-                else (-value, subject, 0, NO_FAMILY)
+                else (-value, subject, 0, self._until[subject], NO_FAMILY)
                 for subject, value in self._ended.items()
             ]
             for subject, before in self._before.items():
                 kind = EVERYONE if subject in self.owners.everyone else USER
-                entries += [(kind, subject, instant, kept) for instant, kept in before]
+                entries += [(kind, subject, instant, self._until[subject], kept) for instant, kept in before]
         return entries
 
     def _key(self, number: int) -> bytes:
@@ -342,17 +344,22 @@ class Revocations(Confined):
 
     def _find_beginning(self) -> Steps[_Position]:
         stored: StoredRecord | None = yield read(REVOCATIONS, self._head_key)
-        first, last = 0, 0
-        if stored is not None and len(stored.content) == 1 + _HEAD.size and stored.content[:1] == _FORMAT:
-            first, last = _HEAD.unpack(stored.content[1:])
-        return _Position(first, b"", None, max(first, last))
+        if stored is None:
+            return _NOWHERE
+        if stored.content[:1] != _FORMAT or len(stored.content) != 1 + _HEAD.size:
+            raise StoreError(_FOREIGN)
+        first, last = _HEAD.unpack(stored.content[1:])
+        if not first <= last <= first + _MOST_SEGMENTS:
+            raise StoreError(_FOREIGN)
+        return _Position(first, first, b"", None, last)
 
     def _note(self, number: int, now: float) -> Steps[None]:
         """Tells those who start later where the list is. Without, they find the end from an earlier segment."""
         stored: StoredRecord | None = yield read(REVOCATIONS, self._head_key)
         first, last = 0, number
-        if stored is not None and len(stored.content) == 1 + _HEAD.size:
-            first, last = _HEAD.unpack(stored.content[1:])
+        if stored is not None:
+            at = yield from self._find_beginning()
+            first, last = at.first, at.last
         while first < number and (yield read(REVOCATIONS, self._key(first))) is None:
             first += 1
         record = StoredRecord(_FORMAT + _HEAD.pack(first, max(last, number)), int(now), int(now) + _HEAD_LIFE)
@@ -373,13 +380,12 @@ class Revocations(Confined):
                     if subject in self.owners.everyone:
                         # For every request, which need not look through what else there is.
                         self._everyone = max(instant, self._everyone)
-                    self._spared = set()
                 elif kind == ROTATED:
                     # The first time counts, and whoever has ended it for good.
                     self._ended.setdefault(subject, instant // _MICRO + GRACE)
                 elif self._ended.get(subject, 0) >= 0:
                     self._ended[subject] = -kind
-                self._until[subject] = max(until, self._until.get(subject, 0))
+                self._until[subject] = max(min(until, _LAST_SECOND), self._until.get(subject, 0))
                 self.latest = max(self.latest, instant)
 
     def _sweep(self, now: float) -> None:
@@ -402,6 +408,8 @@ def _with(known: tuple[tuple[int, bytes], ...], instant: int, kept: bytes) -> tu
 class _Position(NamedTuple):
     """How far the list has been read."""
 
+    first: int
+    """Where this reading began."""
     number: int
     """Of the segment that the next entry goes to."""
     content: bytes
@@ -413,3 +421,11 @@ class _Position(NamedTuple):
     @property
     def full(self) -> bool:
         return len(self.content) >= 1 + SEGMENT_ENTRIES * _ENTRY.size
+
+    @property
+    def next(self) -> _Position:
+        # Of those before the last, some have expired.
+        return self._replace(number=self.number + 1, content=b"", version=None, expires_at=0)
+
+
+_NOWHERE = _Position(0, 0, b"", None, 0)

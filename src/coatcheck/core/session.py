@@ -58,6 +58,8 @@ class Loaded(NamedTuple):
     """Whether it came sealed under an id that has been replaced: it can be read, and changed no more."""
     reused: bytes = b""
     """The family to be ended, for one of its members came back that had been replaced."""
+    handle: str | None = None
+    """Of that member."""
 
     def __repr__(self) -> str:
         return f"<Loaded {self.record}>"
