@@ -9,6 +9,7 @@ from typing import Any
 
 from coatcheck import Event, Keyring, Session, Settings
 from coatcheck.core.engine import Decision, Engine
+from coatcheck.core.revocations import Bell
 from coatcheck.core.session import Loaded
 from coatcheck.drive import run
 from coatcheck.stores import Store, StoredRecord
@@ -59,6 +60,13 @@ class Visit(Session):
         self.loads += 1
         return run(self.site.engine.load(self.header, now=self.site.clock()), self.site.stores)
 
+    def _last_instant(self) -> int:
+        revocations = self.site.engine.revocations
+        if revocations is None:
+            return 0
+        run(revocations.catch_up(self.site.clock()), self.site.stores)
+        return revocations.latest
+
 
 class Site:
     """One policy and one key ring, with a list of the events so far. A clock may be shared with another site."""
@@ -72,13 +80,15 @@ class Site:
         random: Callable[[int], bytes] = os.urandom,
         store: Store | None = None,
         earlier_store: Store | None = None,
+        revocations: Store | None = None,
+        bell: Bell | None = None,
         **options: Any,
     ) -> None:
         self.clock = clock or Clock()
         self.events: list[Event] = []
         self.settings = Settings(**options)
         self.keyring = Keyring(secret, fallbacks)
-        self.stores = (store, earlier_store)
+        self.stores = (store, earlier_store, revocations)
         self.engine = Engine(
             self.settings,
             self.keyring,
@@ -86,6 +96,8 @@ class Site:
             emit=self.events.append,
             store=store is not None,
             earlier_store=earlier_store is not None,
+            revocations=revocations is not None,
+            bell=bell,
         )
 
     def open(self, header: str = "") -> Visit:

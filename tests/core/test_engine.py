@@ -18,6 +18,7 @@ from coatcheck.core.events import Kind
 from coatcheck.core.opaque import write_token
 from coatcheck.core.record import Record
 from coatcheck.core.token import TokenSealer
+from coatcheck.drive import run
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import Clock
 
@@ -572,24 +573,41 @@ def refused_headers() -> dict[Reason, tuple[Site, str]]:
         Reason.FROM_THE_FUTURE: (Site(clock=Clock(NOON - 61)), good.header),
         Reason.AMBIGUOUS: (Site(), f"{good.header}; {another.header}"),
         Reason.UNKNOWN_ID: (Site(store=MemoryStore()), "session=" + write_token(bytes(32))),
-        Reason.ENDED: replaced_id(),
+        Reason.ENDED: replaced_id(lambda session: session.login("ada")),
+        Reason.REVOKED: revoked(),
+        Reason.REUSED: replaced_id(lambda session: session.regenerate()),
     }
 
 
-def replaced_id() -> tuple[Site, str]:
+def replaced_id(view: Callable[[Session], None]) -> tuple[Site, str]:
     """Gives an id on the server that another one has replaced long enough ago."""
     clock = Clock()
     browser = Browser(Site(store=MemoryStore(clock=clock), clock=clock))
     browser.visit(lambda session: session.update(user=1))
     header = browser.header
-    browser.visit(lambda session: session.regenerate())
+    browser.visit(view)
     clock.advance(11)
     browser.site.events.clear()
     return browser.site, header
 
 
+def revoked() -> tuple[Site, str]:
+    site = Site(revocations=MemoryStore())
+    browser = Browser(site)
+    browser.visit(lambda session: session.update(user=1))
+    run(site.engine.accounts.revoke_everyone(site.clock()), site.stores)
+    site.events.clear()
+    return site, browser.header
+
+
 # The others are no verdict on the cookie.
-REFUSALS = [reason for reason in Reason if reason not in (Reason.STORE_DOWN, Reason.LATE, Reason.INVALID)]
+NO_VERDICT = (Reason.STORE_DOWN, Reason.LATE, Reason.INVALID, Reason.UNREVOKED)
+REFUSALS = [reason for reason in Reason if reason not in NO_VERDICT]
+
+
+def verdicts(site: Site) -> list[Event]:
+    """Gives the events, but for the one that says of a whole family that it has been ended."""
+    return [event for event in site.events if event.kind is not Kind.REUSED]
 
 
 @pytest.mark.parametrize("reason", REFUSALS)
@@ -599,7 +617,7 @@ def test_every_reason_has_the_same_outcome(reason: Reason) -> None:
     look(session)
     assert session.new and dict(session) == {}
     assert site.commit(session) == VARY
-    assert site.events == [Event(Kind.REJECTED, reason, None)]
+    assert verdicts(site) == [Event(Kind.REJECTED, reason, None)]
 
 
 @pytest.mark.parametrize("reason", REFUSALS)
@@ -609,7 +627,7 @@ def test_what_was_refused_gives_its_place_to_a_new_session(reason: Reason) -> No
     session["user"] = 2
     decision = site.commit(session)
     assert len(decision.cookies) == 1
-    assert kinds(site) == [Kind.REJECTED, Kind.CREATED]
+    assert [event.kind for event in verdicts(site)] == [Kind.REJECTED, Kind.CREATED]
     assert dict(site.open(decision.cookies[0].partition(";")[0])) == {"user": 2}
 
 
@@ -906,6 +924,6 @@ def test_a_listener_gets_no_key_no_token_and_no_content() -> None:
     for site, header in refused_headers().values():
         dict(site.open(header))
         browser.site.events += site.events
-    assert len(browser.site.events) == 2 + len(REFUSALS)
+    assert len(verdicts(browser.site)) == 2 + len(REFUSALS)
     for event in browser.site.events:
         assert len(str(event)) < 200 and "secret" not in str(event)

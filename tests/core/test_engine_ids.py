@@ -98,12 +98,26 @@ def test_the_old_id_shows_for_a_moment_what_was_there_before(site: ServerSite, b
     assert found(site, old) == {"cart": 1}
     assert site.told() == []
     site.clock.advance(1)
-    assert found(site, old) == {}
-    assert site.told() == [("rejected", "ended")]
+    assert browser.read() == {"cart": 2, "user": "ada"}
     site.clock.advance(MARK_LIFE - GRACE - 1)
     assert found(site, old) == {}
     assert site.told() == [("rejected", "unknown_id")]
     assert browser.read() == {"cart": 2, "user": "ada"}
+
+
+def test_the_old_id_that_comes_back_later_ends_the_session_for_all(site: ServerSite, browser: Browser) -> None:
+    """Its browser has the new one. So one of the two is a thief's, and nobody can say which."""
+    old = browser.header
+    browser.visit(login)
+    handle = site.open(browser.header).handle
+    site.clock.advance(GRACE + 1)
+    site.told()
+    assert found(site, old) == {}
+    assert site.told() == [("reused", ""), ("rejected", "reused")]
+    assert browser.read() == {}
+    assert bytes.fromhex(handle) not in site.records
+    assert found(site, old) == {}
+    assert site.told() == [("rejected", "unknown_id"), ("rejected", "ended")]
 
 
 @pytest.mark.parametrize("view", [put(evil=1), put(_permanent=True), lambda session: session.pop("cart")])

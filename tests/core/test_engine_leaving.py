@@ -217,8 +217,8 @@ def test_a_new_id_on_the_way_leaves_the_old_one_dead_in_both_stores() -> None:
     assert to.browser.header != to.header
     assert found(to.site, to.header) == {"cart": 1}
     to.site.clock.advance(GRACE + 1)
-    assert found(to.site, to.header) == found(to.before, to.header) == {}
     assert to.browser.read() == {"cart": 1, "user": "ada"}
+    assert found(to.site, to.header) == found(to.before, to.header) == {}
 
 
 def test_the_end_on_the_way_is_the_end_in_both_stores() -> None:

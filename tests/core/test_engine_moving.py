@@ -146,8 +146,9 @@ def test_a_new_id_leaves_the_sealed_cookie_dead(moved: FromCookie) -> None:
     moved.browser.visit(login)
     assert found(moved.site, moved.sealed) == {"cart": 1}
     moved.site.clock.advance(GRACE + 1)
-    assert found(moved.site, moved.sealed) == {}
     assert moved.browser.read() == {"cart": 1, "user": "ada"}
+    assert found(moved.site, moved.sealed) == {}
+    assert moved.browser.read() == {}
 
 
 def test_a_sealed_cookie_of_a_fallback_key_comes_home() -> None:

@@ -6,11 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coatcheck.core.facts import Facts
 from coatcheck.core.record import Record
 
 ID = bytes(range(16))
 times = st.integers(0, 2**40 - 1)
-records = st.builds(Record, st.binary(min_size=16, max_size=16), times, times, st.binary(min_size=1, max_size=300))
+longs = st.integers(0, 2**64 - 1)
+ids = st.binary(min_size=16, max_size=16)
+user_ids = st.none() | st.text(max_size=256) | st.integers() | st.uuids()
+facts = st.builds(Facts, longs, ids, longs, longs, longs, user_ids)
+records = st.builds(Record, ids, times, times, st.binary(min_size=1, max_size=300), st.none() | facts)
 
 
 @given(records)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse
 from django.test.utils import override_settings
@@ -25,8 +26,11 @@ def page(request: Any) -> HttpResponse:
     return HttpResponse("done")
 
 
-def test_a_site_runs_with_the_settings_of_the_page(redis_server: RedisServer) -> None:
+def test_a_site_runs_with_the_settings_of_the_page(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     configure()
+    monkeypatch.chdir(tmp_path)
     settings: dict[str, Any] = {}
     for block in BLOCK.findall(PAGE.read_text()):
         exec(compile(block.replace("redis://localhost:6379/0", redis_server.url()), str(PAGE), "exec"), {}, settings)

@@ -57,7 +57,7 @@ def test_frameworks_and_stores_are_needed_by_their_extras_alone(metadata: Messag
     assert sorted(line.partition(">")[0] for line in needed) == ["cryptography", "ormsgpack"]
     assert sorted(metadata.get_all("Provides-Extra", [])) == [
         *("aiohttp", "asyncpg", "devices", "django", "flask", "litestar", "mariadb", "mariadb-async", "memcached"),
-        *("mysql", "pages", "postgresql", "pyramid", "quart", "redis", "typed"),
+        *("mysql", "opentelemetry", "pages", "postgresql", "pyramid", "quart", "redis", "typed"),
     ]
 
 
