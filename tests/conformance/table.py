@@ -23,7 +23,7 @@ def of(item: pytest.Item) -> tuple[Row, str] | None:
     marker = item.get_closest_marker("conformance")
     if marker is None or not isinstance(item, pytest.Function):
         return None
-    return marker.args[0], item.callspec.params["mode"]
+    return marker.args[0], str(item.callspec.params["mode"])
 
 
 class Table:
@@ -54,7 +54,10 @@ class Table:
 
     def text(self) -> str:
         notes: dict[str, int] = {}
-        lines = ["| | requirement | coatcheck | " + " | ".join(MODES) + " |", "| --- | --- | --- |" + " :-: |" * len(MODES)]
+        lines = [
+            "| | requirement | coatcheck | " + " | ".join(MODES) + " |",
+            "| --- | --- | --- |" + " :-: |" * len(MODES),
+        ]
         for each in sorted([*self.rows.values(), *OF_THE_APPLICATION], key=lambda one: _order(one.id)):
             cells = []
             for mode in MODES:
