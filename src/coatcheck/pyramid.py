@@ -116,7 +116,7 @@ class _SessionsForbidden(TooManySessions, HTTPForbidden):  # type: ignore[misc] 
 
     def __init__(self, error: TooManySessions) -> None:
         HTTPForbidden.__init__(self, body=FORBIDDEN.encode(), content_type="text/plain", charset="utf-8")
-        self.limit = error.limit
+        self.limit: int = error.limit
         self.args: tuple[Any, ...] = error.args
 
     def __str__(self) -> str:

@@ -28,7 +28,7 @@ class SessionsForbidden(TooManySessions, Forbidden):
 
     def __init__(self, error: TooManySessions) -> None:
         Forbidden.__init__(self, FORBIDDEN)
-        self.limit = error.limit
+        self.limit: int = error.limit
         self.args: tuple[Any, ...] = error.args
 
     def __str__(self) -> str:
