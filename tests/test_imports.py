@@ -268,7 +268,15 @@ def test_a_sync_program_does_without_asyncio() -> None:
 def test_the_public_names_are_those_of_the_documentation() -> None:
     assert sorted(coatcheck.__all__) == [
         *("CoatcheckError", "CsrfError", "Event", "InvalidSession", "Keyring", "Kind", "Reason"),
-        *("ReauthenticationRequired", "Session", "SessionInfo", "SessionTooLarge", "Settings", "StoreError", "TooManySessions"),
+        *(
+            "ReauthenticationRequired",
+            "Session",
+            "SessionInfo",
+            "SessionTooLarge",
+            "Settings",
+            "StoreError",
+            "TooManySessions",
+        ),
         *("Unserializable", "UsageError"),
     ]
 

@@ -288,8 +288,8 @@ def test_an_id_that_was_replaced_is_not_moved(before: Site, after: Site) -> None
     renewed = Request(after, header, regenerate).finish()
     mover.finish()
     after.clock.advance(11)
-    assert seen(after, header) == {}
     assert seen(after, renewed.next_header) == {"user": "ada", "colour": "red"}
+    assert seen(after, header) == {}
     assert mover.cookies == {}
 
 

@@ -239,7 +239,7 @@ class Revocations(Confined):
             if not at.full and at.number >= at.last:
                 break
             at = at.next
-        self._at = at
+        self._at = at._replace(first=at.number)
         if found is not None:
             yield from self._restore(found, now)
         self._heard, self._looked_at, self._failed_at = heard, now, None
@@ -283,6 +283,8 @@ class Revocations(Confined):
         if not (yield insert(REVOCATIONS, key, record) if new else replace(REVOCATIONS, key, record, at.version)):
             return False
         self._take(content)
+        # Were the store to lose it before it is read again, nobody else would know.
+        self._at = at._replace(content=content, expires_at=record.expires_at)
         # The others hear of it only now that they can read it.
         self._bell.ring()
         if new:
@@ -344,22 +346,13 @@ class Revocations(Confined):
 
     def _find_beginning(self) -> Steps[_Position]:
         stored: StoredRecord | None = yield read(REVOCATIONS, self._head_key)
-        if stored is None:
-            return _NOWHERE
-        if stored.content[:1] != _FORMAT or len(stored.content) != 1 + _HEAD.size:
-            raise StoreError(_FOREIGN)
-        first, last = _HEAD.unpack(stored.content[1:])
-        if not first <= last <= first + _MOST_SEGMENTS:
-            raise StoreError(_FOREIGN)
+        first, last = _read_head(stored)
         return _Position(first, first, b"", None, last)
 
     def _note(self, number: int, now: float) -> Steps[None]:
         """Tells those who start later where the list is. Without, they find the end from an earlier segment."""
         stored: StoredRecord | None = yield read(REVOCATIONS, self._head_key)
-        first, last = 0, number
-        if stored is not None:
-            at = yield from self._find_beginning()
-            first, last = at.first, at.last
+        first, last = _read_head(stored)
         while first < number and (yield read(REVOCATIONS, self._key(first))) is None:
             first += 1
         record = StoredRecord(_FORMAT + _HEAD.pack(first, max(last, number)), int(now), int(now) + _HEAD_LIFE)
@@ -395,6 +388,18 @@ class Revocations(Confined):
                 del self._until[subject]
                 self._ended.pop(subject, None)
                 self._before.pop(subject, None)
+
+
+def _read_head(stored: StoredRecord | None) -> tuple[int, int]:
+    """Gives the first segment and the last. Raises `StoreError` for what is no head."""
+    if stored is None:
+        return 0, 0
+    if stored.content[:1] != _FORMAT or len(stored.content) != 1 + _HEAD.size:
+        raise StoreError(_FOREIGN)
+    first, last = _HEAD.unpack(stored.content[1:])
+    if not first <= last <= first + _MOST_SEGMENTS:
+        raise StoreError(_FOREIGN)
+    return first, last
 
 
 def _with(known: tuple[tuple[int, bytes], ...], instant: int, kept: bytes) -> tuple[tuple[int, bytes], ...]:
