@@ -14,8 +14,8 @@ import pytest
 from kit import Browser, ServerSite, look, put
 
 from coatcheck import Session
-from coatcheck.core.moves import GRACE
 from coatcheck.core.opaque import write_token
+from coatcheck.core.revocations import GRACE
 
 
 def login(session: Session) -> None:

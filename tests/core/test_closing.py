@@ -69,7 +69,7 @@ def test_what_needs_no_store_is_decided_alike_without_generators() -> None:
     session = site.open(browser.header)
     session["more"] = 1
     decision = site.engine.commit_sealed(session, site.clock(), True)
-    assert decision.cookies and decision.vary
+    assert decision is not None and decision.cookies and decision.vary
     assert site.engine.commit_sealed(site.open(), site.clock(), True) == Decision(False)
 
 

@@ -11,8 +11,8 @@ from races.steps import Request
 
 from coatcheck import Session
 from coatcheck.core.engine import Decision
-from coatcheck.core.moves import GRACE
 from coatcheck.core.opaque import write_token
+from coatcheck.core.revocations import GRACE
 
 VARY = Decision(vary=True)
 MARK_LIFE = 600

@@ -11,8 +11,8 @@ from races.steps import Fault, Request
 
 from coatcheck import Session, SessionTooLarge
 from coatcheck.core.engine import Decision
-from coatcheck.core.moves import GRACE
 from coatcheck.core.opaque import TOKEN_CHARS, write_token
+from coatcheck.core.revocations import GRACE
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import FailingStore
 

@@ -11,8 +11,8 @@ from races.steps import Request
 
 from coatcheck import Session, StoreError
 from coatcheck.core.engine import Decision
-from coatcheck.core.moves import GRACE
 from coatcheck.core.opaque import TOKEN_CHARS
+from coatcheck.core.revocations import GRACE
 from coatcheck.core.text import encode
 from coatcheck.testing import Clock
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, render_template_string, request, request_finished, request_started
 from flask.testing import FlaskClient
 from flask_babel import Babel, get_locale  # type: ignore[import-untyped]
-from flask_login import (  # type: ignore[import-untyped]
+from flask_login import (
     LoginManager,
     current_user,
     fresh_login_required,

@@ -19,7 +19,7 @@ from flask import (
 )
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
-from flask_login import LoginManager, UserMixin, login_user  # type: ignore[import-untyped]
+from flask_login import LoginManager, UserMixin, login_user
 from werkzeug.exceptions import ServiceUnavailable
 
 from coatcheck import Event, StoreError
