@@ -116,7 +116,8 @@ def test_a_planted_id_shows_nothing_of_the_login_and_leads_to_no_cookie_of_it(
     assert attack.next_header != browser.header
     for header in (planted, attack.next_header):
         assert "user" not in found(site, header)
-    assert browser.read()["user"] == "victim"
+    # An id that comes back after its grace ends the session for all: `login` knows that it was no copy, this does not.
+    assert browser.read().get("user") == (None if after == GRACE + 1 else "victim")
 
 
 def test_a_planted_id_s_holder_changes_nothing_once_the_grace_is_over(site: ServerSite, browser: Browser) -> None:
@@ -149,5 +150,5 @@ def test_a_stolen_id_does_not_survive_the_new_one_that_shuts_it_out(site: Server
 
     thief = Request(site, stolen, rotate).finish()
     site.clock.advance(GRACE + 1)
-    assert found(site, thief.next_header) == found(site, stolen) == {}
     assert browser.read()["user"] == "victim"
+    assert found(site, thief.next_header) == found(site, stolen) == {}
