@@ -29,7 +29,8 @@ from flask_requests import client_of, make_app
 from servers_for_benchmarks import redis_server
 from timing import heading, microseconds
 
-from coatcheck.core.revocations import ENDED, EVERYONE, REVOKED, ROTATED, SEGMENT_ENTRIES, USER, Ending
+from coatcheck.core.endings import ENDED, EVERYONE, REVOKED, ROTATED, USER, Ending
+from coatcheck.core.revocations import SEGMENT_ENTRIES
 from coatcheck.drive import run
 from coatcheck.flask import Coatcheck, session
 from coatcheck.sessions import Sessions

@@ -78,7 +78,7 @@ class FileBell:
             if not stat.S_ISREG(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
                 return
             if found.st_size < _BYTES:
-                # Written, and not only made longer: where the disk is full, that says so here. Memory would end the process.
+                # Written, and not only made longer: on a full disk this raises, and memory would end the process.
                 os.pwrite(descriptor, os.urandom(_BYTES), 0)
             self._memory = mmap.mmap(descriptor, _BYTES)
             self._number = (found.st_dev, found.st_ino)

@@ -1,8 +1,6 @@
 """R and S6 for sessions on the server: ids that are planted, replayed, guessed and carried elsewhere.
 
-Absent on purpose, since sessions have no owner yet:
-    R4, R5: ending sessions after a change of password, of one user, of all.
-    R10's family: an id that was replaced and comes again is told as an event, and ends nothing.
+Here are the sessions of guests; those of users are in test_r_sign_in.py.
 """
 
 from __future__ import annotations
@@ -14,8 +12,8 @@ import pytest
 from kit import Browser, ServerSite, look, put
 
 from coatcheck import Session
+from coatcheck.core.endings import GRACE
 from coatcheck.core.opaque import write_token
-from coatcheck.core.revocations import GRACE
 
 
 def login(session: Session) -> None:

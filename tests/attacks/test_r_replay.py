@@ -1,10 +1,6 @@
-"""R: cookies planted, replayed and carried elsewhere.
+"""R: cookies planted, replayed and carried elsewhere, where nothing remembers what has been ended.
 
-Absent on purpose, since a sealed cookie has no place where its end could be remembered:
-    R4, R5: ending sessions after a change of password, of one user, of all.
-    R10, R14: noticing that an id or a token that was replaced comes again.
-    R11's signal: nothing is kept of the network or the browser that a session came from.
-    R13's login call: what `destroy` does for it is here.
+R4, R5, R10, R11, R13 and R14 need somewhere to remember: they are in test_r_sign_in.py.
 """
 
 from __future__ import annotations

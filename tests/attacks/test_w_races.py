@@ -14,7 +14,7 @@ from kit import Browser, ServerSite, look, put
 from races.steps import Request
 
 from coatcheck import Session
-from coatcheck.core.revocations import GRACE
+from coatcheck.core.endings import GRACE
 
 
 def destroy(session: Session) -> None:

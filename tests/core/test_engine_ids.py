@@ -10,9 +10,9 @@ from kit import NOON, OTHER_SECRET, SECRET, Browser, ServerSite, look, name_and_
 from races.steps import Request
 
 from coatcheck import Session
+from coatcheck.core.endings import GRACE
 from coatcheck.core.engine import Decision
 from coatcheck.core.opaque import write_token
-from coatcheck.core.revocations import GRACE
 
 VARY = Decision(vary=True)
 MARK_LIFE = 600

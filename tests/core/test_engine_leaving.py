@@ -10,9 +10,9 @@ from kit import NOON, Browser, ServerSite, Site, look, put
 from races.steps import Fault, Request
 
 from coatcheck import Session, SessionTooLarge
+from coatcheck.core.endings import GRACE
 from coatcheck.core.engine import Decision
 from coatcheck.core.opaque import TOKEN_CHARS, write_token
-from coatcheck.core.revocations import GRACE
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import FailingStore
 

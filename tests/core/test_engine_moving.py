@@ -10,9 +10,9 @@ from kit import NOON, OTHER_SECRET, SECRET, Browser, ServerSite, Site, look, nam
 from races.steps import Request
 
 from coatcheck import Session, StoreError
+from coatcheck.core.endings import GRACE
 from coatcheck.core.engine import Decision
 from coatcheck.core.opaque import TOKEN_CHARS
-from coatcheck.core.revocations import GRACE
 from coatcheck.core.text import encode
 from coatcheck.testing import Clock
 

@@ -9,9 +9,9 @@ from kit import ServerSite, Site, look, put
 from races.steps import Request
 
 from coatcheck import Keyring, Session
+from coatcheck.core.endings import GRACE
 from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import LIVE, Entry, Kept, RecordSealer, make_id
-from coatcheck.core.revocations import GRACE
 from coatcheck.core.settings import Settings
 from coatcheck.stores.memory import MemoryStore
 

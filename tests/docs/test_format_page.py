@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from coatcheck import Keyring
+from coatcheck.core.endings import EVERYONE, USER, Ending
 from coatcheck.core.facts import Facts
 from coatcheck.core.owners import Owners
-from coatcheck.core.revocations import EVERYONE, USER, Ending, Revocations
+from coatcheck.core.revocations import Revocations
 from coatcheck.core.roster import Rosters, Signed
 from coatcheck.core.token import TokenSealer
 from coatcheck.drive import run

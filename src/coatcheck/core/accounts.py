@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from coatcheck.core.confined import Confined
+from coatcheck.core.endings import EVERYONE, NO_FAMILY, REVOKED, USER, Ending
 from coatcheck.core.events import Event, Kind
 from coatcheck.core.facts import check_user_id
 from coatcheck.core.operations import STORE, Steps, delete, read
 from coatcheck.core.record import StoredRecord
 from coatcheck.core.register import HANDLE_ON_SERVER, Register
-from coatcheck.core.revocations import EVERYONE, NO_FAMILY, REVOKED, USER, Ending
 from coatcheck.core.roster import Rows, Signed
 from coatcheck.core.session import Session
 from coatcheck.errors import UsageError
@@ -49,7 +49,7 @@ class Accounts(Confined):
         found = []
         for row in rows.values():
             seen = row
-            if not (yield from register.alive(row, user, int(now))):
+            if register.is_ended(row, user, int(now)):
                 continue
             if register.store and len(row.handle) == HANDLE_ON_SERVER:
                 stored: StoredRecord | None = yield read(STORE, row.handle)

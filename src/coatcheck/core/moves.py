@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from coatcheck.core.codec import EMPTY, unpack
+from coatcheck.core.endings import GRACE
 from coatcheck.core.events import Reason, Rejected
 from coatcheck.core.merge import Draft
 from coatcheck.core.opaque import DEAD, LIVE, NOBODY, REPLACED, Entry, Id, Kept, make_id
 from coatcheck.core.operations import STORE, Operation, Steps, delete, insert, read, replace
 from coatcheck.core.record import StoredRecord
 from coatcheck.core.records import TRIES, Records
-from coatcheck.core.revocations import GRACE
 from coatcheck.errors import StoreError
 
 

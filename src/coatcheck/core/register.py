@@ -7,11 +7,12 @@ from math import inf
 from typing import NamedTuple
 
 from coatcheck.core.confined import Confined
+from coatcheck.core.endings import ENDED, REVOKED, ROTATED, Ending
 from coatcheck.core.facts import FAMILY_BYTES, Facts, UserId
 from coatcheck.core.opaque import LIVE
 from coatcheck.core.operations import STORE, Steps, delete, read
 from coatcheck.core.record import Record
-from coatcheck.core.revocations import ENDED, MARGIN, REVOKED, ROTATED, Ending, Revocations
+from coatcheck.core.revocations import MARGIN, Revocations
 from coatcheck.core.roster import Rosters, Rows, Signed, shorten
 from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
@@ -210,12 +211,17 @@ class Register(Confined):
 
     def alive(self, row: Signed, user_id: UserId, now: int) -> Steps[bool]:
         """Says whether a session of the roster still is one, as far as the list and the store know."""
-        facts = Facts(row.seen, row.family, user_id=user_id)
-        if self.revocations.judge(Record(row.handle, row.created_at, row.seen_at, b""), facts, now) is not None:
+        if self.is_ended(row, user_id, now):
             return False
         if len(row.handle) < HANDLE_ON_SERVER or now - row.seen_at < _FRESH:
             return True
         return (yield read(STORE, row.handle)) is not None
+
+    def is_ended(self, row: Signed, user_id: UserId, now: int) -> bool:
+        """Says whether the list knows that a session of the roster has been ended."""
+        facts = Facts(row.seen, row.family, user_id=user_id)
+        record = Record(row.handle, row.created_at, row.seen_at, b"")
+        return self.revocations.judge(record, facts, now) is not None
 
     def _forget(self, session: Session, ending: Ending) -> Steps[None]:
         for row in session._over:

@@ -25,45 +25,23 @@ from __future__ import annotations
 from hashlib import sha256
 from math import inf
 from struct import Struct
-from threading import Lock
 from typing import NamedTuple, Protocol
 
-from coatcheck.core.confined import Confined
-from coatcheck.core.events import Reason
-from coatcheck.core.facts import FAMILY_BYTES, Facts
+from coatcheck.core.endings import ENTRY, MICRO, Ending, Endings
 from coatcheck.core.operations import REVOCATIONS, Steps, insert, read, replace
 from coatcheck.core.owners import Owners
-from coatcheck.core.record import Record, StoredRecord
+from coatcheck.core.record import StoredRecord
 from coatcheck.errors import StoreError
 
-# What an entry says.
-ENDED = 1
-"""The session with this id, or of this family, has been ended by its own browser."""
-REVOKED = 2
-"""It has been ended by somebody else: its user elsewhere, or the application."""
-ROTATED = 3
-"""This id has been replaced by another of its family."""
-USER = 4
-EVERYONE = 5
-
-NO_FAMILY = bytes(FAMILY_BYTES)
 SEGMENT_ENTRIES = 256
-# How long an id that was replaced is still good for requests under way, in seconds.
-GRACE = 10
 # Longer than any request takes that has begun before something was ended, and sends its cookie afterwards, in seconds.
 MARGIN = 3600
-_MICRO = 1_000_000
 _FORMAT = b"\x01"
-_ENTRY = Struct(">B16sQQ16s")
 _HEAD = Struct(">QQ")
 # The head says where the list begins. Longer than what it leads to.
 _HEAD_LIFE = 800 * 86400
 # Each conflict means that another process has written.
 _TRIES = 200
-# In the year 146 000.
-_LAST_INSTANT = 2**62
-# In the year 36 000. Some stores have no room for more.
-_LAST_SECOND = 2**40
 # No list of ours is longer, and no segment. A store that says otherwise would keep a process reading for ever.
 _MOST_SEGMENTS = 2**17
 _MOST_BYTES = 2**18
@@ -72,18 +50,6 @@ _FOREIGN = "the list of revocations is not what this version writes"
 _PAUSE = 1.0
 # How often what has expired is looked for, in seconds.
 _SWEEP = 600
-
-
-class Ending(NamedTuple):
-    """One thing that has been ended."""
-
-    kind: int
-    subject: bytes
-    """16 bytes: an id, a family, or what `Owners` gives."""
-    until: int
-    """When the last cookie has expired that it concerns; seconds since 1970."""
-    kept: bytes = NO_FAMILY
-    """USER: the one family that is not ended."""
 
 
 class Bell(Protocol):
@@ -108,7 +74,7 @@ class Silence:
         return
 
 
-class Revocations(Confined):
+class Revocations(Endings):
     """The list of one audience, in this process.
 
     Args:
@@ -116,35 +82,17 @@ class Revocations(Confined):
     """
 
     def __init__(self, owners: Owners, audience: str, *, delay: float, bell: Bell | None = None) -> None:
-        self.owners: Owners = owners
+        super().__init__(owners)
         self._delay = delay
         self._bell: Bell = bell or Silence()
         name = audience.encode()
         self._name = b"coatcheck revocations" + len(name).to_bytes(2, "big") + name
-        # By id or family: a kind, negative, or until when an id that was replaced is good.
-        self._ended: dict[bytes, int] = {}
-        # By user or key ring: instants, each with the family that is kept.
-        self._before: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
-        self._everyone = 0
-        self._until: dict[bytes, int] = {}
         self._swept_at = 0.0
-        self._lock = Lock()
-        self.latest: int = 0
-        """The last instant that is known."""
         self._at: _Position | None = None
         self._heard: object = None
         self._looked_at: float | None = None
-        self._failed_at: float | None = None
         # The list is known well enough from the first of these times on, and before the second.
         self._fresh = (inf, inf)
-
-    def __repr__(self) -> str:
-        return f"<Revocations, {len(self)} entries>"
-
-    def __len__(self) -> int:
-        return len(self._ended) + len(self._before)
-
-    # What is known
 
     @property
     def unknown(self) -> bool:
@@ -166,48 +114,6 @@ class Revocations(Confined):
         if self._failed_at is not None:
             return not 0 <= now - self._failed_at < max(self._delay, _PAUSE)
         return not self.fresh(now)
-
-    def clears(self, record: Record, facts: Facts | None) -> bool:
-        """Says, at the least cost, that nothing is known against a session. Where it does not say so, ask `judge`."""
-        if facts is None or self._failed_at is not None:
-            return False
-        seen, family, _, _, _, user_id = facts
-        ended = self._ended
-        if family in ended or record.id[:FAMILY_BYTES] in ended or self._everyone > seen:
-            return False
-        if user_id is not None and self._before:
-            for subject in self.owners.find(user_id).subjects:
-                if subject in self._before:
-                    return False
-        return True
-
-    def judge(self, record: Record, facts: Facts | None, now: float) -> Reason | None:
-        """Says why a session is no more; None if nothing is known against it."""
-        if facts is None:
-            # Sealed before there was a list. Its id has not changed since. Of one second, what was ended counts.
-            seen, family, user_id = record.created_at * _MICRO - 1, record.id[:FAMILY_BYTES], None
-        else:
-            seen, family, _, _, _, user_id = facts
-        ended = self._ended
-        found = ended.get(family) or ended.get(record.id[:FAMILY_BYTES])
-        if found is not None:
-            if found < 0:
-                return Reason.ENDED if found == -ENDED else Reason.REVOKED
-            if now > found:
-                return Reason.REUSED
-        if self._everyone > seen:
-            return Reason.REVOKED
-        before = self._before
-        if before and user_id is not None:
-            for subject in self.owners.find(user_id).subjects:
-                for at, kept in before.get(subject, ()):
-                    if at > seen and kept != family:
-                        return Reason.REVOKED
-        return None
-
-    def rotated(self, record: Record) -> bool:
-        """Says whether a session came under an id that has been replaced already."""
-        return self._ended.get(record.id, 0) > 0
 
     # What the store says
 
@@ -234,7 +140,7 @@ class Revocations(Confined):
             if content != at.content:
                 self._take(content)
             if found is not None:
-                found.update(subject for _, subject, *_ in _ENTRY.iter_unpack(content[1:]))
+                found.update(subject for _, subject, *_ in ENTRY.iter_unpack(content[1:]))
             at = now_at
             if not at.full and at.number >= at.last:
                 break
@@ -245,7 +151,8 @@ class Revocations(Confined):
         self._heard, self._looked_at, self._failed_at = heard, now, None
         self._fresh = (now, now + self._delay)
         if not 0 <= now - self._swept_at < _SWEEP:
-            self._sweep(now)
+            self._swept_at = now
+            self._forget(now)
 
     def _read(self, at: _Position) -> Steps[_Position]:
         """Gives what a segment has now. Raises `StoreError`, also for what is none: nobody knows what has been ended.
@@ -258,7 +165,7 @@ class Revocations(Confined):
         if stored is None:
             return at._replace(content=b"", version=None, expires_at=0)
         content = stored.content
-        if content[:1] != _FORMAT or (len(content) - 1) % _ENTRY.size or len(content) > _MOST_BYTES:
+        if content[:1] != _FORMAT or (len(content) - 1) % ENTRY.size or len(content) > _MOST_BYTES:
             raise StoreError(_FOREIGN)
         return at._replace(content=content, version=stored.version, expires_at=stored.expires_at)
 
@@ -266,9 +173,9 @@ class Revocations(Confined):
         """Writes down what has been ended, and knows it from then on. Gives the instant. Raises `StoreError`."""
         for _ in range(_TRIES):
             yield from self.catch_up(now)
-            instant = max(self.latest + 1, int(now * _MICRO))
+            instant = max(self.latest + 1, int(now * MICRO))
             entries = b"".join(
-                _ENTRY.pack(kind, subject, instant, until, kept) for kind, subject, until, kept in endings
+                ENTRY.pack(kind, subject, instant, until, kept) for kind, subject, until, kept in endings
             )
             if (yield from self._write(entries, max(ending.until for ending in endings), now)):
                 return instant
@@ -280,7 +187,13 @@ class Revocations(Confined):
         content = (at.content or _FORMAT) + entries
         record = StoredRecord(content, int(now), max(at.expires_at, int(now) + 1, until))
         key, new = self._key(at.number), not at.content
-        if not (yield insert(REVOCATIONS, key, record) if new else replace(REVOCATIONS, key, record, at.version)):
+        try:
+            written = yield insert(REVOCATIONS, key, record) if new else replace(REVOCATIONS, key, record, at.version)
+        except BaseException:
+            # It may be written all the same, and whoever tries again may find that there is nothing left to do.
+            self._bell.ring()
+            raise
+        if not written:
             return False
         self._take(content)
         # Were the store to lose it before it is read again, nobody else would know.
@@ -303,7 +216,7 @@ class Revocations(Confined):
     def _restore(self, found: set[bytes], now: float) -> Steps[None]:
         """Writes down again what the store has lost: those who start later know it from there alone."""
         lost = [
-            _ENTRY.pack(kind, subject, instant, until, kept)
+            ENTRY.pack(kind, subject, instant, until, kept)
             for kind, subject, instant, until, kept in self._entries()
             if subject not in found and until >= now
         ]
@@ -322,20 +235,6 @@ class Revocations(Confined):
                 self._take(at.content)
                 at = yield from self._read(at.next)
             self._at = at
-
-    def _entries(self) -> list[tuple[int, bytes, int, int, bytes]]:
-        """Gives what is known, as entries have it."""
-        with self._lock:
-            entries = [
-                (ROTATED, subject, (value - GRACE) * _MICRO, self._until[subject], NO_FAMILY)
-                if value > 0
-                else (-value, subject, 0, self._until[subject], NO_FAMILY)
-                for subject, value in self._ended.items()
-            ]
-            for subject, before in self._before.items():
-                kind = EVERYONE if subject in self.owners.everyone else USER
-                entries += [(kind, subject, instant, self._until[subject], kept) for instant, kept in before]
-        return entries
 
     def _key(self, number: int) -> bytes:
         return sha256(self._name + number.to_bytes(8, "big")).digest()
@@ -361,34 +260,6 @@ class Revocations(Confined):
         else:
             yield replace(REVOCATIONS, self._head_key, record, stored.version)
 
-    def _take(self, content: bytes) -> None:
-        """Adds what a segment says. What is known already stays as it is."""
-        with self._lock:
-            for kind, subject, instant, until, kept in _ENTRY.iter_unpack(content[1:]):
-                if instant > _LAST_INSTANT:
-                    # Whoever wrote this wants no later one to be possible.
-                    continue
-                if kind in (USER, EVERYONE):
-                    self._before[subject] = _with(self._before.get(subject, ()), instant, kept)
-                    if subject in self.owners.everyone:
-                        # For every request, which need not look through what else there is.
-                        self._everyone = max(instant, self._everyone)
-                elif kind == ROTATED:
-                    # The first time counts, and whoever has ended it for good.
-                    self._ended.setdefault(subject, instant // _MICRO + GRACE)
-                elif self._ended.get(subject, 0) >= 0:
-                    self._ended[subject] = -kind
-                self._until[subject] = max(min(until, _LAST_SECOND), self._until.get(subject, 0))
-                self.latest = max(self.latest, instant)
-
-    def _sweep(self, now: float) -> None:
-        self._swept_at = now
-        with self._lock:
-            for subject in [subject for subject, until in self._until.items() if until < now]:
-                del self._until[subject]
-                self._ended.pop(subject, None)
-                self._before.pop(subject, None)
-
 
 def _read_head(stored: StoredRecord | None) -> tuple[int, int]:
     """Gives the first segment and the last. Raises `StoreError` for what is no head."""
@@ -400,14 +271,6 @@ def _read_head(stored: StoredRecord | None) -> tuple[int, int]:
     if not first <= last <= first + _MOST_SEGMENTS:
         raise StoreError(_FOREIGN)
     return first, last
-
-
-def _with(known: tuple[tuple[int, bytes], ...], instant: int, kept: bytes) -> tuple[tuple[int, bytes], ...]:
-    """Adds an instant. Of those that keep the same family the last counts, and none before one that keeps nobody."""
-    by_family = {family: each for each, family in known}
-    by_family[kept] = max(instant, by_family.get(kept, 0))
-    floor = by_family.get(NO_FAMILY, 0)
-    return tuple((each, family) for family, each in by_family.items() if each > floor or family == NO_FAMILY)
 
 
 class _Position(NamedTuple):
@@ -425,7 +288,7 @@ class _Position(NamedTuple):
 
     @property
     def full(self) -> bool:
-        return len(self.content) >= 1 + SEGMENT_ENTRIES * _ENTRY.size
+        return len(self.content) >= 1 + SEGMENT_ENTRIES * ENTRY.size
 
     @property
     def next(self) -> _Position:
