@@ -16,15 +16,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from timing import heading, microseconds
 
 from coatcheck.core.facts import Facts
-from coatcheck.core.roster import Signed
+from coatcheck.core.roster import Rows, Signed
 from coatcheck.drive import run
 from coatcheck.sessions import RequestSession, Sessions
-from coatcheck.stores import open_store
+from coatcheck.stores.sqlite import SQLiteStore
+from coatcheck.stores.url import StoreURL
 from coatcheck.testing import FailingStore
 
 KEY = "9f3c1b7ad0e84c52b6e1f70a2d95c8437be00f6a1c24d98e5b37a6f0c1d2e394"
@@ -48,16 +50,13 @@ def fill(sessions: Sessions, path: Path, others: int) -> None:
     now = int(time.time())
     keys: list[bytes] = []
     for number in range(others // OF_OTHERS):
-        rows = {}
+        rows: Rows = {}
         for _ in range(OF_OTHERS):
             handle, facts = os.urandom(32), Facts(0, os.urandom(16))
             keys.append(handle)
             agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
             rows[facts.family] = Signed(handle, facts.family, 0, now, now, now, now + 86400, "203.0.113.9", agent)
-        run(
-            register.rosters.edit(f"user {number}", lambda present, rows=rows: present.update(rows), now),
-            sessions.stores,
-        )
+        run(register.rosters.edit(f"user {number}", partial(_put, rows), now), sessions.stores)
     connection = sqlite3.connect(path)
     connection.executemany(
         "INSERT INTO sessions (key, content, used_at, expires_at, owner, version) VALUES (?, ?, ?, ?, ?, ?)",
@@ -67,10 +66,14 @@ def fill(sessions: Sessions, path: Path, others: int) -> None:
     connection.close()
 
 
+def _put(rows: Rows, present: Rows) -> None:
+    present.update(rows)
+
+
 @contextmanager
 def opened(folder: Path, others: int) -> Iterator[tuple[Sessions, FailingStore]]:
     path = folder / f"{others}.db"
-    store = open_store(f"sqlite:///{path}")
+    store = SQLiteStore.from_url(StoreURL.parse(f"sqlite:///{path}"))
     counted = FailingStore(store)
     sessions = Sessions({"secret_key": KEY, "store": counted})
     for count in OWN:
