@@ -34,7 +34,7 @@ class SessionInfo:
     """A live session of a user, for a page that shows it. Times are in UTC.
 
     Attributes:
-        handle: its name: safe to show, useless as a cookie, and what `revoke` takes.
+        handle: its name, through all its ids: safe to show, useless as a cookie, and what `revoke` takes.
         created_at: when it began; before that of `authenticated_at` where a guest came first.
         seen_at: when it was last used, some minutes more or less (`refresh_interval`).
         authenticated_at: when its user signed in.
@@ -84,7 +84,11 @@ class AccountCalls:
         return _shown(_run(sessions, steps))
 
     def revoke(self, handle: str, *, user_id: UserId) -> bool:
-        """Ends one session of a user, wherever it is. Gives False, and ends nothing, where this user has none such."""
+        """Ends one session of a user, wherever it is. Gives False, and ends nothing, where this user has none such.
+
+        Args:
+            handle: as `sessions_of` gives it; `session.handle` is taken too.
+        """
         sessions = self._accounts()
         return _run(sessions, sessions.engine.accounts.revoke(handle, user_id, sessions.clock()))
 
@@ -155,7 +159,8 @@ async def _run_async(sessions: AsyncSessions, steps: Steps[_T]) -> _T:
 def _shown(found: list[Found]) -> list[SessionInfo]:
     return [
         SessionInfo(
-            handle=row.handle.hex(),
+            # Of the family, which stays when the id does not: a page that was loaded before names the same session.
+            handle=row.family.hex(),
             created_at=datetime.fromtimestamp(row.created_at, UTC),
             seen_at=datetime.fromtimestamp(row.seen_at, UTC),
             authenticated_at=datetime.fromtimestamp(row.authenticated_at, UTC),

@@ -182,6 +182,20 @@ def test_a_handle_of_another_user_ends_nothing(make: Make) -> None:
     assert (ann.user, eve.user) == ("ann", "eve")
 
 
+def test_a_page_that_was_loaded_before_still_names_a_session_with_a_new_id(make: Make) -> None:
+    """A thief who gets new ids all the time would be ahead of every page."""
+    site = make()
+    thief = begun(site)
+    (info,) = site.sessions_of("ann")
+    thief.do(lambda current: current.regenerate())
+    assert site.sessions_of("ann")[0].handle == info.handle
+    assert site.revoke(info.handle, "ann")
+    assert thief.user is None
+    again = begun(site)
+    assert site.revoke(again.do(lambda current: current.handle), "ann")
+    assert again.user is None
+
+
 def test_what_a_page_shows_of_a_session_is_no_cookie(make: Make) -> None:
     """django-user-sessions, CVE-2020-5224: there the page had the key itself."""
     site = make()

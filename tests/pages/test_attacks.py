@@ -68,7 +68,7 @@ def test_the_handle_of_another_user_is_refused(site: Site, laptop: Guest) -> Non
     victim = site.open(IPHONE).sign_in("grace")
     answer = laptop.press(victim.get().page.handle_of("Safari on iPhone"))
     assert answer.status == 404
-    assert answer.page.notice.startswith("There is no such session: it was signed out, or has been renewed.")
+    assert answer.page.notice.startswith("There is no such session: it was signed out, or its time was over.")
     assert victim.greeting == "grace has nothing"
 
 

@@ -67,7 +67,7 @@ class Accounts(Confined):
         """Ends one session of a user. Gives False where this user has no such session."""
         user, register = check_user_id(user_id), self._register
         rows: Rows = yield from register.rosters.read(user, int(now))
-        row = next((each for each in rows.values() if each.handle.hex() == handle), None)
+        row = next((each for each in rows.values() if handle in (each.family.hex(), each.handle.hex())), None)
         if row is None:
             return False
         yield from register.revocations.append([Ending(REVOKED, row.family, register.last_use(now))], now)

@@ -38,7 +38,7 @@ ENGLISH: dict[str, str] = {
     "400": "The request cannot be understood.",
     "401": "You are not signed in.",
     "403": "This form is too old, or does not come from this site. Nothing was signed out. Please try again.",
-    "404": "There is no such session: it was signed out, or has been renewed. Please look at the list again.",
+    "404": "There is no such session: it was signed out, or its time was over. Please look at the list again.",
     "405": "This page cannot be asked for in this way.",
 }
 
