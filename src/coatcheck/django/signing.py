@@ -8,10 +8,16 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
 from django.contrib.auth.signals import user_logged_in
+from django.core.exceptions import PermissionDenied
 
 from coatcheck.core.engine import Decision
 from coatcheck.django.configuration import configuration
 from coatcheck.django.keeping import KeptSession
+from coatcheck.errors import TooManySessions
+
+
+class _SessionsForbidden(TooManySessions, PermissionDenied):
+    """Is answered with 403 where Django's own middleware keeps the session."""
 
 
 class SigningSession(KeptSession):
@@ -35,11 +41,17 @@ class SigningSession(KeptSession):
     # A new password ends what the user has elsewhere: Django's own check would do so one by one, as each is used.
 
     def _write(self) -> None:
-        super()._write()
+        try:
+            super()._write()
+        except TooManySessions as error:
+            raise _SessionsForbidden(error.limit) from None
         self._end_others()
 
     async def _awrite(self) -> None:
-        await super()._awrite()
+        try:
+            await super()._awrite()
+        except TooManySessions as error:
+            raise _SessionsForbidden(error.limit) from None
         await self._aend_others()
 
     def conclude(self, *, host: str, streamed: bool) -> Decision:

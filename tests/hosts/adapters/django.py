@@ -165,7 +165,9 @@ class DjangosOwnMiddleware(DjangoByWsgi):
         "test_a_space_that_browsers_do_not_know_forges_no_name": _HEADER,
         "test_an_empty_cookie_is_none_and_takes_nothing_from_the_good_one": _HEADER,
         "test_a_page_that_asks_to_be_stored_is_not_where_the_cookie_is_set": _NO_STORE,
-        "test_one_login_too_many_is_refused_and_sets_nothing": "Django's own middleware answers 500, not 403",
+        "test_the_address_and_the_browser_of_a_request_are_known": (
+            "Django's own middleware does not show the session the request; Django's `login` does"
+        ),
         "test_a_huge_header_is_an_empty_session": _HEADER,
         "test_a_renamed_cookie_is_taken_over_and_the_old_one_deleted": _HEADER,
         "test_a_page_that_looks_is_answered_with_503": _DOWN,
