@@ -149,6 +149,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "unknown_id": ("No store has a session of this id.", "存储中没有这个编号的会话。"),
     "invalid": ("Its content is not what the application expects.", "它的内容不符合应用程序的要求。"),
     "ended": ("The session was ended, or it has another id now.", "会话已经结束，或者已经换了编号。"),
+    "revoked": ("The session was ended from elsewhere.", "会话已经在别处被结束。"),
+    "reused": (
+        "It has another id now, and this is a copy of the old one: the session was ended for all who have it.",
+        "会话已经换了编号，这是旧编号的副本：会话已对所有持有者结束。",
+    ),
+    "unrevoked": (
+        "The session was ended in this browser only: nothing remembers that copies of its cookie should not count.",
+        "会话只在这个浏览器中结束：没有地方记住它的 Cookie 副本已经无效。",
+    ),
     "late": ("It was changed when the response had already left.", "它在响应发出之后才被改动。"),
     "store_down": ("The store of the sessions does not answer.", "会话存储没有响应。"),
 }

@@ -433,6 +433,69 @@ def test_the_keys_are_flask_s_where_flask_has_them() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("preset", "absolute", "idle"),
+    [
+        ("aal1", timedelta(days=30), None),
+        ("aal2", timedelta(hours=24), timedelta(hours=1)),
+        ("aal3", timedelta(hours=12), timedelta(minutes=15)),
+        (None, None, None),
+    ],
+)
+def test_a_preset_fills_in_what_is_not_given(preset: Any, absolute: timedelta | None, idle: timedelta | None) -> None:
+    settings = Settings(preset=preset)
+    assert (settings.absolute_lifetime, settings.idle) == (absolute, idle)
+    assert Settings(preset=preset, idle=timedelta(minutes=5)).idle == timedelta(minutes=5)
+    shorter = Settings(preset=preset, absolute_lifetime=timedelta(hours=1))
+    assert (shorter.absolute_lifetime, shorter.idle) == (timedelta(hours=1), idle)
+
+
+@pytest.mark.parametrize("value", ["", "aal4", "AAL2", 2, True])
+def test_a_preset_is_one_of_three(value: Any) -> None:
+    with pytest.raises(UsageError, match="^preset must be 'aal1', 'aal2', 'aal3' or None$"):
+        Settings(preset=value)
+
+
+def test_unseen_a_session_lives_for_the_shorter_of_two_times() -> None:
+    month = timedelta(days=31)
+    assert Settings().unseen_seconds == month.total_seconds()
+    assert Settings(idle=timedelta(hours=1)).unseen_seconds == 3600
+    assert Settings(idle=month * 2).unseen_seconds == month.total_seconds()
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "3", [3]])
+def test_a_number_of_sessions_is_a_number_from_1_on(value: Any) -> None:
+    with pytest.raises(UsageError, match="^max_sessions_per_user must be a number from 1 on, or None$"):
+        Settings(max_sessions_per_user=value)
+
+
+@pytest.mark.parametrize("value", [-1, -0.001, 3601, float("inf"), float("nan"), True, "1"])
+def test_a_delay_is_a_number_of_seconds_up_to_an_hour(value: Any) -> None:
+    with pytest.raises(UsageError, match="^revocation_delay must be from 0 to 3600 seconds$"):
+        Settings(revocation_delay=value)
+
+
+@pytest.mark.parametrize("option", ["idle", "rotate_every", "absolute_lifetime"])
+@pytest.mark.parametrize("value", [0, 0.5, -1])
+def test_a_time_that_is_less_than_a_second_is_refused(option: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"^{option} must be at least 1 second, or None$"):
+        Settings(**{option: value})
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("mode", "'cookie', 'store', 'hybrid' or None"),
+        ("over_limit", "'end_oldest' or 'refuse'"),
+        ("revocations_down", "'closed' or 'open'"),
+    ],
+)
+@pytest.mark.parametrize("value", ["", "other", True, 1, b"cookie"])
+def test_a_word_is_one_of_those_that_mean_something(option: str, words: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"^{option} must be {words}$"):
+        Settings(**{option: value})
+
+
 @pytest.mark.parametrize("value", ["", "errors", True, 0, None])
 def test_a_store_that_is_down_is_an_error_or_empty(value: Any) -> None:
     with pytest.raises(UsageError, match="^store_down must be 'error' or 'empty'$"):

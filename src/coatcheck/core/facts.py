@@ -70,9 +70,11 @@ def _user(packed: bytes) -> UserId | None:
         return value.decode()
     if kind == _UUID:
         return UUID(bytes=value)
-    if kind != _NUMBER:
+    number = int(value)
+    # One spelling, as everything else that is sealed: `int` takes spaces and underscores too.
+    if kind != _NUMBER or b"%d" % number != value:
         raise ValueError("no user id")
-    return int(value)
+    return number
 
 
 def check_user_id(user_id: object) -> UserId:
@@ -82,12 +84,15 @@ def check_user_id(user_id: object) -> UserId:
     """
     if isinstance(user_id, bool) or not isinstance(user_id, (str, int, UUID)):
         raise UsageError(f"a user id is text, a number or a UUID, not {type(user_id).__name__}")
-    text = str(user_id)
+    # Of a subclass, such as an enumeration, what it stands for, and not how it shows itself.
+    plain: UserId
+    if isinstance(user_id, UUID):
+        plain = UUID(bytes=user_id.bytes)
+    else:
+        plain = int(user_id) if isinstance(user_id, int) else str.__str__(user_id)
+    text = str(plain)
     if not 0 < len(text) <= _USER_ID_CHARS:
         raise UsageError(f"a user id has 1 to {_USER_ID_CHARS} characters")
     if text.encode(errors="replace").decode() != text:
         raise UsageError("a user id holds a lone surrogate, which is not Unicode")
-    # Of a subclass, such as an enumeration or a lazy text, what it stands for.
-    if isinstance(user_id, UUID):
-        return UUID(bytes=user_id.bytes)
-    return int(user_id) if isinstance(user_id, int) else str.__str__(user_id)
+    return plain

@@ -50,25 +50,43 @@ class Keeper(Committer):
             session._move_to_server()
             session._renewed, loaded = True, session._loaded
         if ended:
-            session._kept_as = None
-            if not session._signing:
-                yield from self._end(loaded, now)
+            yield from self._end_former(session, now)
         record = None if ended else loaded.record
         # A session that was emptied key by key goes on: another request may be filling it.
         if (empty and record is None) or (not self._records.writes and (kept is None or ended)):
+            if not empty:
+                session._pack()
+                self._check_room(session._packed, session._facts)
             yield from self._settle(session, now, writes=not empty)
             return self._seal(session, now, https)
         kind = self._change(session, record, now)
         if kind is None:
             yield from self._settle(session, now, writes=False)
             return self._clean(loaded, https)
+        return (yield from self._put(session, kind, now, https))
+
+    def _end_former(self, session: Session, now: int) -> Steps[None]:
+        session._kept_as = None
+        if not session._signing:
+            yield from self._end(session._loaded, now)
+        if self._hybrid and not session._loaded.on_server and self._outgrows(session):
+            # What somebody has kept who has signed out, or has set since.
+            session._move_to_server()
+
+    def _put(self, session: Session, kind: Kind, now: int, https: bool) -> Steps[Decision | None]:
+        """Keeps a session that is new, or has changed, where it belongs."""
+        loaded = session._loaded
+        kept = loaded.kept
         if self._hybrid and not loaded.on_server:
             # Somebody has signed out, and the guest's session begins in the cookie.
             self._check_room(session._packed, session._facts)
             yield from self._settle(session, now, writes=True)
             return self._seal(session, now, https)
+        if session._signing or session._renewed:
+            # Before anything is ended for a session that cannot be kept.
+            self._check_size(session, now)
         yield from self._settle(session, now, writes=True)
-        if kept is not None and record is not None:
+        if kept is not None and kind is not Kind.CREATED:
             if kept.entry.state == REPLACED and not self._may_go_on(kept, kind):
                 # Whoever sent the id that was replaced may have the new one, or may have no right to it.
                 return self._lose(session) if kind is Kind.CHANGED else None
@@ -77,6 +95,12 @@ class Keeper(Committer):
             if kind is Kind.REFRESHED:
                 return (yield from self._touch(session, kept, now, https))
         return (yield from self._save(session, kind, now, https))
+
+    def _check_size(self, session: Session, now: int) -> None:
+        if self._records.writes:
+            self._records.draft(None, session._content(), session._packed, now)
+        else:
+            self._check_room(session._packed, session._facts)
 
     def _settle(self, session: Session, now: int, *, writes: bool) -> Steps[None]:
         if self._register is not None and self._register.concerns(session, now):

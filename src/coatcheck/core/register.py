@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from coatcheck.core.confined import Confined
 from coatcheck.core.endings import ENDED, REVOKED, ROTATED, Ending
@@ -166,9 +166,7 @@ class Register(Confined):
         yield from self.revocations.catch_up(now)
         seen = min(facts.seen, self.revocations.latest)
         session._facts = facts = facts._replace(seen=seen, rotated_at=now, noted_at=now)
-        user_id, before = facts.user_id, session._loaded.facts
-        if user_id is None:
-            return []
+        user_id, before = cast(UserId, facts.user_id), session._loaded.facts
         own = session._identity()
         ip, agent = shorten(*session._client())
         created_at = int(session.created_at.timestamp())
@@ -234,27 +232,24 @@ class Register(Confined):
         Args:
             handle: what the session is kept under.
         """
-        facts, own = session._facts, session._identity()
-        if facts is None or facts.user_id is None:
-            return
-        family = facts.family
+        # A guest's session is not the one that came second: it has parted.
+        facts, own = cast(Facts, session._facts), session._identity()
+        family, user_id = facts.family, cast(UserId, facts.user_id)
 
         def correct(rows: Rows) -> None:
             row = rows.get(family)
             if row is not None and row.handle == own:
                 rows[family] = row._replace(handle=handle)
 
-        yield from self.rosters.edit(facts.user_id, correct, now)
+        yield from self.rosters.edit(user_id, correct, now)
 
     def _note(self, session: Session, facts: Facts, now: int) -> Steps[None]:
         """Tells the roster of another id, and now and then that the session is in use."""
         renewed, kept = session._renewed, session._loaded.kept
-        if not renewed and self._note_at(session, facts) >= now:
-            return
         if kept is not None and kept.entry.state != LIVE:
             # It came under an id that had been replaced, and what is kept of it is no part of that session.
             return
-        own, family, user_id = session._identity(), facts.family, facts.user_id
+        own, family, user_id = session._identity(), facts.family, cast(UserId, facts.user_id)
         session._facts = facts._replace(noted_at=now, rotated_at=now if renewed else facts.rotated_at)
         expires_at = self.limits.expiry(now, facts.authenticated_at)
 
@@ -264,8 +259,7 @@ class Register(Confined):
                 rows[family] = row._replace(handle=own, seen_at=now, expires_at=expires_at)
 
         try:
-            if user_id is not None:
-                yield from self.rosters.edit(user_id, note, now)
+            yield from self.rosters.edit(user_id, note, now)
         except StoreError:
             # It is what a page shows. The next request will try again; the session itself does not wait for that.
             if renewed:

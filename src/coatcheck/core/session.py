@@ -434,7 +434,9 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
         self._parts = None
         self._ended = True
         self._ended_late = True
-        self._signed_out |= self.user_id is not None and not self._signing
+        # Who has only just signed in, by this request, signs out of nothing.
+        before = self._loaded.facts
+        self._signed_out |= before is not None and before.user_id is not None
         self._renewed = self._signing = False
         self._facts = None
         self._id = None
