@@ -35,7 +35,6 @@ from races.steps import Fault
 from races.views import View
 from races.visit import Line, Visit
 
-from coatcheck.core.endings import GRACE
 from coatcheck.core.events import Kind
 
 
@@ -59,7 +58,7 @@ class Model:
         """Who made a record, by its key."""
         self._marks: dict[bytes, Content] = {}
         """What was there when an id was replaced."""
-        self._replaced_at: dict[bytes, float] = {}
+        self._readable_until: dict[bytes, int] = {}
         self._told: set[bytes] = set()
         """Keys of the ids that responses had."""
         self._count = 0
@@ -170,7 +169,7 @@ class Model:
             assert visit.regenerates and self._owners[line.key] is visit and line.key not in self._lines, how
             self._lines[line.key] = line
             self._marks[key] = before.content
-            self._replaced_at[key] = self.site.clock()
+            self._readable_until[key] = after.readable_until
             successor = self._reading.state(line.key)
             assert successor is not None and successor.kind == "live", f"{how}, and nothing took its place"
             self._changed(visit, line, before.content, successor.content, how)
@@ -181,8 +180,8 @@ class Model:
 
     def _comes_back(self, visit: Visit) -> bool:
         """Says whether a request has an id whose grace is over: it is a copy, and ends the session for all."""
-        replaced_at = None if visit.key is None else self._replaced_at.get(visit.key)
-        return replaced_at is not None and self.site.clock() > replaced_at + GRACE
+        until = None if visit.key is None else self._readable_until.get(visit.key)
+        return until is not None and self.site.clock() > until
 
     def _changed(self, visit: Visit, line: Line, before: Content, after: Content, how: str) -> None:
         if after not in visit.made_of(before, line):
