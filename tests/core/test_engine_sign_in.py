@@ -733,3 +733,13 @@ def test_the_record_s_own_id_is_no_way_around_its_family() -> None:
     site.revoke_user("ada")
     planted = Record(bytes(16), NOON, NOON, b"\x80", facts)
     assert site.engine.revocations.judge(planted, facts, NOON) is Reason.REVOKED
+
+
+@pytest.mark.parametrize("mode", REMEMBERING)
+def test_a_guest_of_a_process_that_has_not_read_the_list_is_not_ended_by_what_is_long_past(mode: str) -> None:
+    earlier = SignInSite(mode)
+    earlier.revoke_everyone()
+    earlier.clock.advance(3600)
+    started, other = SignInSite(mode, like=earlier), SignInSite(mode, like=earlier)
+    browser = guest(started)
+    assert state(other, browser.header) == (None, {"cart": 1})

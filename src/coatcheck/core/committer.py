@@ -170,10 +170,10 @@ class Committer(Confined):
             content: Any = unpack(packed)
             raise SessionTooLarge(size, LIMIT_BYTES, sizes(content))
 
-    def _facts(self, session: Session, record: Record | None) -> Facts | None:
+    def _facts(self, session: Session, record: Record | None, now: int) -> Facts | None:
         """Gives what is sealed beside the content."""
         if session._facts is None and self._register is not None and (record is None or session._renewed):
-            session._facts = self._register.new_facts()
+            session._facts = self._register.new_facts(now)
         return session._facts
 
     def _begin(self, session: Session) -> Decision:
@@ -271,7 +271,7 @@ class Committer(Confined):
         record = None if kind is Kind.CREATED else session._loaded.record
         created_at = now if record is None else record.created_at
         session_id = session._identity()
-        facts = self._facts(session, record)
+        facts = self._facts(session, record, now)
         token = self._sealer.seal(Record(session_id, created_at, now, session._packed, facts), now)
         size = len(self._name) + len(token)
         if size > LIMIT_BYTES:

@@ -197,7 +197,7 @@ class Keeper(Committer):
                 session._facts = None
         draft = self._records.draft(record, content, packed, now)
         draft.before = session._draft
-        draft.facts, draft.facts_before = self._facts(session, record), None if record is None else record.facts
+        draft.facts, draft.facts_before = self._facts(session, record, now), None if record is None else record.facts
         known = loaded.home or (loaded.kept and loaded.kept.id)
         if known is None or kind in (Kind.CREATED, Kind.REGENERATED):
             id_ = make_id(self._name, session._drawn())

@@ -7,7 +7,7 @@ from math import inf
 from typing import NamedTuple, cast
 
 from coatcheck.core.confined import Confined
-from coatcheck.core.endings import ENDED, REVOKED, ROTATED, Ending
+from coatcheck.core.endings import ENDED, MICRO, REVOKED, ROTATED, Ending
 from coatcheck.core.facts import FAMILY_BYTES, Facts, UserId
 from coatcheck.core.opaque import LIVE
 from coatcheck.core.operations import STORE, Steps, delete, read
@@ -70,9 +70,13 @@ class Register(Confined):
         self._rotates = None if settings.rotate_every is None else settings.rotate_every.total_seconds()
         self.store: bool = store
 
-    def new_facts(self) -> Facts:
-        """Gives the facts of a guest's session that begins now."""
-        return Facts(self.revocations.latest, self._random(FAMILY_BYTES))
+    def new_facts(self, now: int) -> Facts:
+        """Gives the facts of a guest's session that begins now.
+
+        The list is not asked for it, and may never have been read by this process: what was
+        ended long ago is known by the clock. For a guest that is good enough.
+        """
+        return Facts(max(self.revocations.latest, now * MICRO - 1), self._random(FAMILY_BYTES))
 
     def last_use(self, now: float) -> int:
         """Says when the last cookie has expired that was sent by a request under way now."""
