@@ -121,7 +121,7 @@ def test_a_sync_look_that_would_block_the_loop_is_refused_and_one_after_fetching
 
 
 def test_each_loop_has_a_client_of_its_own_and_closes_it(settled: Callable[..., None], redis_server: Any) -> None:
-    settled(SESSION_STORE=redis_server.url())
+    settled(SESSION_STORE=redis_server.url(), SESSION_AUDIENCE="each loop")
     key = kept(user="ann")
 
     async def look() -> str:
