@@ -84,7 +84,7 @@ def _sqlite(clock: Clock, folder: Path) -> Place:
 def _redis(clock: Clock, server: RedisServer) -> Place:
     def dump() -> bytes:
         with server.administer() as client:
-            return b"".join(key + client.dump(key) for key in client.scan_iter())
+            return b"".join(key + (client.dump(key) or b"") for key in client.scan_iter())
 
     with server.administer() as client:
         client.flushall()
