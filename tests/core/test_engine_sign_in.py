@@ -13,6 +13,7 @@ from races.steps import Request
 from coatcheck import Event, Session, SessionTooLarge, StoreError
 from coatcheck.core.engine import Decision
 from coatcheck.core.events import Kind, Reason
+from coatcheck.core.operations import Steps
 from coatcheck.core.record import Record
 from coatcheck.testing import FailingStore
 
@@ -743,3 +744,28 @@ def test_a_guest_of_a_process_that_has_not_read_the_list_is_not_ended_by_what_is
     started, other = SignInSite(mode, like=earlier), SignInSite(mode, like=earlier)
     browser = guest(started)
     assert state(other, browser.header) == (None, {"cart": 1})
+
+
+@pytest.mark.parametrize("mode", REMEMBERING)
+def test_a_session_that_could_not_be_ended_for_another_is_still_listed(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would live on, and no page would show it."""
+
+    def fail(*_: object) -> Steps[int]:
+        raise StoreError("the list cannot be written")
+        yield
+
+    site = SignInSite(mode, max_sessions_per_user=1)
+    first = site.sign_in()
+    site.clock.advance(100)
+    with monkeypatch.context() as patch:
+        patch.setattr(site.engine.revocations, "append", fail)
+        with pytest.raises(StoreError):
+            site.sign_in()
+    assert site.user_of(first.header) == "ada"
+    handle = site.open(first.header).handle
+    assert handle in {found.row.handle.hex() for found in site.sessions_of()}
+    site.sign_in()
+    assert site.user_of(first.header) is None
+    assert handle not in {found.row.handle.hex() for found in site.sessions_of()}

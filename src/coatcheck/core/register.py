@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import NamedTuple, cast
 
@@ -157,9 +157,8 @@ class Register(Confined):
             yield from self._note(session, after, now)
         if endings:
             yield from self.revocations.append(endings, now)
-            for ending in endings:
-                if ending.kind == REVOKED:
-                    yield from self._forget(session, ending)
+        if session._over and after is not None and after.user_id is not None:
+            yield from self._forget(session._over, after.user_id, now)
 
     def _ending(self, kind: int, subject: bytes, now: float) -> Ending:
         return Ending(kind, subject[:FAMILY_BYTES], self.last_use(now))
@@ -194,8 +193,7 @@ class Register(Confined):
                 over.extend(oldest[: max(0, len(oldest) + 1 - self._most)])
                 if over and self._refuses:
                     raise TooManySessions(self._most)
-                for each in over:
-                    rows.pop(each.family)
+                # They stay here until the list says that they have ended: who lives is to be seen.
             rows[facts.family] = row
 
         yield from self.rosters.edit(user_id, enter, now)
@@ -225,10 +223,17 @@ class Register(Confined):
         record = Record(row.handle, row.created_at, row.seen_at, b"")
         return self.revocations.judge(record, facts, now) is not None
 
-    def _forget(self, session: Session, ending: Ending) -> Steps[None]:
-        for row in session._over:
-            if row.family == ending.subject and self.store and len(row.handle) == HANDLE_ON_SERVER:
+    def _forget(self, over: Sequence[Signed], user_id: UserId, now: int) -> Steps[None]:
+        """Takes the sessions that have ended for another out of the store and out of the roster."""
+        for row in over:
+            if self.store and len(row.handle) == HANDLE_ON_SERVER:
                 yield delete(STORE, row.handle)
+
+        def leave_out(rows: Rows) -> None:
+            for row in over:
+                rows.pop(row.family, None)
+
+        yield from self.rosters.edit(user_id, leave_out, now)
 
     def correct(self, session: Session, handle: bytes, now: int) -> Steps[None]:
         """Puts right what `settle` has told the roster of another id: another request was faster. Raises `StoreError`.
