@@ -63,7 +63,7 @@ class Loader(Confined):
             return None
         if len(values) == 1:
             loaded = self._open(self._name, values[0], now) or self._nothing(int(now), (self._name,))
-            # That a copy of a cookie is about has to be written down.
+            # Where a copy of a cookie is about, that has to be written down.
             return None if loaded.reused else loaded
         return None if values else self._nothing(int(now), ())
 
@@ -171,8 +171,10 @@ class Loader(Confined):
         if not opaque and not self._on_server:
             return (yield from self._open_asking(name, value, now))
         try:
-            if self._hybrid and not opaque and self._is_guest(name, value, now):
-                return (yield from self._open_asking(name, value, now))
+            if self._hybrid and not opaque:
+                record, current = yield from self._asking(self._unsealing(name, value, now), now)
+                if record.facts is None or record.facts.user_id is None:
+                    return self._accept(record, name, reseal=not current or name != self._name, now=now)
             if self._on_server and (not opaque or name != self._name):
                 return (yield from self._find_elsewhere(records, name, value, now))
             id_ = make_id(name, read_token(value))
@@ -183,6 +185,9 @@ class Loader(Confined):
         except Rejected as rejected:
             if isinstance(rejected, Reused):
                 yield from self._end_family(records, rejected.kept, int(now))
+            elif rejected.family and self._register is not None:
+                yield from self._register.end_family(rejected.family, now)
+                self._emit(Event(Kind.REUSED, handle=rejected.handle))
             self._reject(rejected.reason)
             return None
 
@@ -193,10 +198,9 @@ class Loader(Confined):
             yield from self._revocations.refresh(now)
         return found
 
-    def _is_guest(self, name: str, value: str, now: float) -> bool:
-        """Says whether a sealed session stays in its cookie."""
-        record, _ = self._unseal(name, value, now)
-        return record.facts is None or record.facts.user_id is None
+    def _unsealing(self, name: str, value: str, now: float) -> Steps[tuple[Record, bool]]:
+        yield from ()
+        return self._unseal(name, value, now)
 
     def _end_family(self, records: Moves, kept: Kept, now: int) -> Steps[None]:
         """Ends a session for all who have an id of it: one of them has a copy."""
@@ -212,9 +216,7 @@ class Loader(Confined):
         if len(value) == TOKEN_CHARS:
             secret = read_token(value)
         elif self._takes_sealed:
-            record, _ = self._unseal(name, value, now)
-            if self._revocations is not None:
-                yield from self._revocations.refresh(now)
+            record, _ = yield from self._asking(self._unsealing(name, value, now), now)
             self._judge(record, now)
         else:
             raise Rejected(Reason.UNKNOWN_KIND)
