@@ -10,7 +10,7 @@ An object for asyncio has the same, to be awaited.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """A live session of a user, for a page that shows it. Times are in UTC.
+    """A live session of a user, for a page that shows it. Times are in UTC. Its repr shows no address.
 
     Attributes:
         handle: its name, through all its ids: safe to show, useless as a cookie, and what `revoke` takes.
@@ -50,8 +50,8 @@ class SessionInfo:
     seen_at: datetime
     authenticated_at: datetime
     expires_at: datetime
-    ip: str
-    user_agent: str
+    ip: str = field(repr=False)
+    user_agent: str = field(repr=False)
     device: str
     current: bool
 
