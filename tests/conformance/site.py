@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from coatcheck import Event, Session, SessionInfo
+from coatcheck import CsrfError, Event, Session, SessionInfo
 from coatcheck.asgi import SessionMiddleware
 from coatcheck.flask import Coatcheck, session
 from coatcheck.testing import Clock
@@ -172,6 +172,19 @@ class Visitor:
 
 def login(user: str) -> Job:
     return lambda current: current.login(user)
+
+
+def refused(token: str | None) -> Job:
+    """Says whether a session takes a CSRF token for none of its own."""
+
+    def check(current: Any) -> bool:
+        try:
+            current.check_csrf(token)
+        except CsrfError:
+            return True
+        return False
+
+    return check
 
 
 def logout(current: Any) -> None:

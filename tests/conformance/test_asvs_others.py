@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from conformance.rows import row
-from conformance.site import SECRET, FlaskSite, Visitor, login, logout
+from conformance.site import SECRET, FlaskSite, Visitor, login, logout, refused
 
-from coatcheck import CsrfError, Keyring, Reason, SessionTooLarge, Settings, UsageError
+from coatcheck import Keyring, Reason, SessionTooLarge, Settings, UsageError
 from coatcheck.core.text import decode
 
 Make = Callable[..., FlaskSite]
@@ -79,16 +79,6 @@ def test_what_outgrows_a_cookie_is_refused_or_goes_to_the_store(make: Make, mode
 
 @row("ASVS 3.5.1", "Forged requests are told by a token of the session", "helps")
 def test_a_csrf_token_is_good_in_its_session_alone(make: Make) -> None:
-    def refused(token: str | None) -> Callable[[Any], bool]:
-        def check(current: Any) -> bool:
-            try:
-                current.check_csrf(token)
-            except CsrfError:
-                return True
-            return False
-
-        return check
-
     site = make()
     ann, eve = Visitor(site), Visitor(site)
     one, two = (ann.do(lambda current: current.csrf_token()) for _ in range(2))

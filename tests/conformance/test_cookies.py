@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from conformance.rows import NO_LIST, row
-from conformance.site import FlaskSite, StarletteSite, Visitor, login
+from conformance.site import FlaskSite, StarletteSite, Visitor, login, refused
 from starlette.testclient import TestClient
 
-from coatcheck import CsrfError, Settings, UsageError
+from coatcheck import Settings, UsageError
 from coatcheck.core.text import decode
 
 Make = Callable[..., FlaskSite]
@@ -219,16 +219,6 @@ def test_a_user_sees_the_address_and_the_browser_of_a_session(make: Make, able: 
 
 @row("NIST 5.1: forged requests", "An identifier bound to the session is verified", "helps")
 def test_a_form_without_the_token_of_this_session_is_refused(make: Make) -> None:
-    def refused(token: str | None) -> Callable[[Any], bool]:
-        def check(current: Any) -> bool:
-            try:
-                current.check_csrf(token)
-            except CsrfError:
-                return True
-            return False
-
-        return check
-
     site = make()
     visitor = Visitor(site)
     visitor.do(login("ann"))

@@ -109,6 +109,12 @@ class Browser:
     def header(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
+    def copy(self) -> Browser:
+        """Gives what somebody has who copied the cookies."""
+        thief = Browser(self.host)
+        thief.cookies.update(self.cookies)
+        return thief
+
     def get(self, path: str, **how: Any) -> Answer:
         answer = self.host.get(path, self.header or (), https=self.https, **how)
         for cookie in answer.cookies:

@@ -20,18 +20,11 @@ def on_server(clock: Clock) -> dict[str, Any]:
     return {"store": MemoryStore(clock=clock)}
 
 
-def copy_of(browser: Browser) -> Browser:
-    """Gives what somebody has who copied the cookies."""
-    thief = Browser(browser.host)
-    thief.cookies.update(browser.cookies)
-    return thief
-
-
 @pytest.mark.parametrize("page", ["destroy", "clear"])
 def test_a_logout_is_one_for_every_copy_of_the_cookie(make: Make, on_server: dict[str, Any], page: str) -> None:
     browser = Browser(make(PAGES, **on_server))
     browser.get("/put")
-    thief = copy_of(browser)
+    thief = browser.copy()
     browser.get(f"/{page}")
     assert browser.cookies == {}
     assert thief.get("/look").text == "{}"
@@ -78,7 +71,7 @@ def test_a_new_id_keeps_the_content(make: Make, storage: Mapping[str, Any]) -> N
 def test_the_old_id_is_dead_after_a_few_seconds(make: Make, on_server: dict[str, Any], clock: Clock) -> None:
     browser = Browser(make(PAGES, **on_server))
     browser.get("/put")
-    thief = copy_of(browser)
+    thief = browser.copy()
     browser.get("/regenerate")
     clock.advance(11)
     assert browser.get("/look").text == "{'user': 'ann'}"
@@ -90,7 +83,7 @@ def test_an_old_id_that_comes_back_ends_the_session_for_all(
 ) -> None:
     browser = Browser(make(PAGES, **on_server))
     browser.get("/put")
-    thief = copy_of(browser)
+    thief = browser.copy()
     browser.get("/regenerate")
     clock.advance(11)
     assert thief.get("/look").text == "{}"
@@ -101,7 +94,7 @@ def test_the_old_id_reads_what_was_there_before_while_it_lasts(make: Make, on_se
     """Requests that were under way when the id changed are not logged out."""
     browser = Browser(make(PAGES, **on_server))
     browser.get("/put")
-    late = copy_of(browser)
+    late = browser.copy()
     browser.get("/regenerate")
     browser.get("/other")
     answer = late.get("/look")
@@ -115,7 +108,7 @@ def test_who_planted_the_old_id_gets_nothing_of_the_new_session(make: Make, on_s
 
     victim = Browser(make({**PAGES, "sign_in": sign_in}, **on_server))
     victim.get("/put")
-    attacker = copy_of(victim)
+    attacker = victim.copy()
     victim.get("/sign_in")
     for page in ("/look", "/other", "/regenerate", "/look"):
         assert "42" not in attacker.get(page).text

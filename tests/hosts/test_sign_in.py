@@ -42,12 +42,6 @@ def on_server(clock: Clock) -> dict[str, Any]:
     return {"store": MemoryStore(clock=clock)}
 
 
-def copy_of(browser: Browser) -> Browser:
-    thief = Browser(browser.host)
-    thief.cookies.update(browser.cookies)
-    return thief
-
-
 def test_a_login_gives_a_new_id_and_keeps_what_a_guest_had(make: Make, storage: Mapping[str, Any]) -> None:
     browser = Browser(make(SIGNING, **storage))
     browser.get("/put")
@@ -61,7 +55,7 @@ def test_a_login_gives_a_new_id_and_keeps_what_a_guest_had(make: Make, storage: 
 def test_the_id_from_before_a_login_is_never_signed_in(make: Make, on_server: dict[str, Any]) -> None:
     victim = Browser(make(SIGNING, **on_server))
     victim.get("/put")
-    attacker = copy_of(victim)
+    attacker = victim.copy()
     victim.get("/login")
     assert attacker.get("/who").text == "None"
     assert victim.get("/who").text == "7"
@@ -70,7 +64,7 @@ def test_the_id_from_before_a_login_is_never_signed_in(make: Make, on_server: di
 def test_signing_out_ends_every_copy(make: Make, on_server: dict[str, Any]) -> None:
     browser = Browser(make(SIGNING, **on_server))
     browser.get("/login")
-    thief = copy_of(browser)
+    thief = browser.copy()
     assert thief.get("/who").text == "7"
     browser.get("/logout")
     assert thief.get("/who").text == "None"
