@@ -101,13 +101,18 @@ def place(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Itera
     if request.param == "memory":
         yield _memory(clock)
         return
-    made = (
-        _sqlite(clock, tmp_path)
-        if request.param == "sqlite"
-        else _redis(clock, request.getfixturevalue("redis_server"))
-    )
-    with closing(made.store):  # type: ignore[type-var]  # both have it
+    if request.param == "sqlite":
+        made = _sqlite(clock, tmp_path)
+        with closing(made.store):  # type: ignore[type-var]  # it has it
+            yield made
+        return
+    server: RedisServer = request.getfixturevalue("redis_server")
+    made = _redis(clock, server)
+    with closing(made.store):  # type: ignore[type-var]  # it has it
         yield made
+    # By this clock, everyone's sessions end years ahead: those of other tests, by the real one, are before that.
+    with server.administer() as client:
+        client.flushall()
 
 
 def pieces(text: bytes) -> set[bytes]:
