@@ -9,6 +9,7 @@ from kit import NOON, SECRET, attributes, name_and_value
 
 from coatcheck import StoreError, UsageError
 from coatcheck.core.engine import Decision
+from coatcheck.core.sign_in import hash_client
 from coatcheck.sessions import RequestSession, Sessions
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import AsyncFailingStore, Clock, FailingStore
@@ -40,6 +41,37 @@ class Site:
 def on_server(**options: Any) -> Site:
     clock = Clock(NOON)
     return Site(store=FailingStore(MemoryStore(clock=clock)), **{"clock": clock, **options})
+
+
+# What a session is bound to
+
+
+def test_what_a_bind_raises_or_gives_that_is_no_text_fails_nothing_and_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def bind(address: str, agent: str) -> str:
+        raise LookupError(f"{address} {agent} is not for the log")
+
+    for wrong in (bind, lambda _, __: None, lambda: "", lambda _, __: b"x"):
+        caplog.clear()
+        sessions = Sessions({"secret_key": SECRET, "bind": wrong})
+        assert sessions.bound("192.0.2.1", "Secret/1") == sessions.bound("192.0.2.1", "Secret/1") == b""
+        (line,) = caplog.messages
+        assert line.startswith("bind= has raised ")
+        assert "Secret" not in line and "192.0.2.1" not in line
+
+
+def test_a_client_of_which_nothing_is_known_is_bound_to_nothing() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def bind(address: str, agent: str) -> str:
+        asked.append((address, agent))
+        return "one"
+
+    sessions = Sessions({"secret_key": SECRET, "bind": bind})
+    assert sessions.bound("", "") == b""
+    assert sessions.bound("192.0.2.1", "") == sessions.bound("", "B/1") == hash_client("one")
+    assert asked == [("192.0.2.1", ""), ("", "B/1")]
 
 
 # Construction

@@ -147,7 +147,7 @@ class _Exchange:
         streamed = hdrs.CONTENT_LENGTH not in headers and response.status not in BODILESS
         if decision is None or not (decision.vary or streamed):
             return
-        for name, value in protection(headers.items(), no_store=bool(decision.cookies)).items():
+        for name, value in protection(headers.items(), no_store=bool(decision.cookies), clears=decision.clears).items():
             headers[name] = value
         for cookie in decision.cookies:
             headers.add(hdrs.SET_COOKIE, cookie)

@@ -113,16 +113,16 @@ class Response:
             decision = await sessions.commit_async(session, https=https, host=host, streamed=streamed)
         else:
             decision = sessions.commit(session, https=https, host=host, streamed=streamed)
-        vary, cookies, _ = decision
+        vary, cookies, _, clears = decision
         if not vary:
             return message
-        if plain:
+        if plain and not clears:
             # As most responses are: bytes and text need not be turned into each other for all headers.
             headers = [*present, *(_ALONE_WITH_COOKIE if cookies else _ALONE)]
             headers += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]
         else:
             as_text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in present]
-            put(as_text, cookies)
+            put(as_text, cookies, clears=clears)
             headers = _encoded(as_text)
         return {**message, "headers": headers}
 

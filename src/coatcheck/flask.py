@@ -115,7 +115,7 @@ class CoatcheckSessionInterface(Configuration[Sessions], SessionInterface):
         """
         streamed = response.is_streamed and "Content-Length" not in response.headers
         try:
-            vary, cookies, _ = session.sessions.commit(
+            vary, cookies, _, clears = session.sessions.commit(
                 session,
                 # In no variable: an error reporter shows them, and the environment has the cookie.
                 https=session.environ["wsgi.url_scheme"] == "https",
@@ -129,7 +129,7 @@ class CoatcheckSessionInterface(Configuration[Sessions], SessionInterface):
             _answer_in_place(app, error, response)
             return
         if vary:
-            protect(response.headers, no_store=bool(cookies))
+            protect(response.headers, no_store=bool(cookies), clears=clears)
         for cookie in cookies:
             response.headers.add("Set-Cookie", cookie)
         if streamed:

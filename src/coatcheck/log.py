@@ -47,6 +47,10 @@ _REUSED = (
 _LISTENER = (
     "a listener to the events of sessions has raised %s in %s. The request went on, and the other listeners were told."
 )
+_BIND = (
+    "bind= has raised %s in %s. The request went on, and it was not looked at where it came from. Give a text for any"
+    " address and any user agent, also for none."
+)
 _INVALID = (
     "a session is not what %s says, and was begun anew: %s. If another version of the program wrote it, upgrade= can"
     " make of it what this one says."
@@ -144,6 +148,10 @@ class Watch:
         if self._is_time(_LISTENER):
             # Its type and its place: its text, or the variables of its frames, may hold what was in a session.
             logger.error(_LISTENER, type(error).__qualname__, _place(error))
+
+    def bind_failed(self, error: Exception) -> None:
+        if self._is_time(_BIND):
+            logger.error(_BIND, type(error).__qualname__, _place(error))
 
     def weak_key(self, weakness: str) -> None:
         self._warn(f"{weakness}. It is taken because the application is in debug or testing mode, or says so.")

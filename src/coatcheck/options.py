@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     rotate_every: timedelta | float | None
     max_sessions_per_user: int | None
     over_limit: Literal["end_oldest", "refuse"] | None
+    bind: Callable[[str, str], str] | None
     mode: Mode | None
     revocation_delay: timedelta | float | None
     revocations_down: Literal["closed", "open"] | None

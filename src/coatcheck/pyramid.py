@@ -210,14 +210,14 @@ class PyramidSession(WSGISession):
         streamed = response.content_length is None and response.status_int not in BODILESS
         if not streamed and self.pass_by():
             return
-        vary, cookies, _ = self._sessions.commit(
+        vary, cookies, _, clears = self._sessions.commit(
             self,
             https=request.environ.get("wsgi.url_scheme") == "https",
             host=request.environ.get("HTTP_HOST", ""),
             streamed=streamed,
         )
         if vary:
-            put(response.headerlist, cookies)
+            put(response.headerlist, cookies, clears=clears)
 
     def _finish(self, _: Any) -> None:
         """Keeps what subscribers and other callbacks have changed. Pyramid calls it before the body is sent."""

@@ -86,7 +86,7 @@ class _QuartSession(AsyncSession):
                 streamed=streamed,
             )
             if decision.vary:
-                protect(headers, no_store=bool(decision.cookies))
+                protect(headers, no_store=bool(decision.cookies), clears=decision.clears)
             for cookie in decision.cookies:
                 headers.add("Set-Cookie", cookie)
         self.committed = True

@@ -20,6 +20,7 @@ from coatcheck.core.keys import Keyring
 from coatcheck.core.revocations import Bell
 from coatcheck.core.session import Loaded, Session
 from coatcheck.core.settings import Settings
+from coatcheck.core.sign_in import hash_client
 from coatcheck.drive import run
 from coatcheck.errors import CoatcheckError, StoreError, TooManySessions, UsageError
 from coatcheck.log import Watch
@@ -129,6 +130,20 @@ class Sessions(AccountCalls, Confined):
         if iscoroutinefunction(store.read):
             raise UsageError(f"{option} is a store for asyncio, and this framework needs a sync one")
         return store
+
+    def bound(self, address: str, agent: str) -> bytes:
+        """Gives what `bind` makes of a client, hashed; empty without it, where nothing is known, or where it fails.
+
+        Visitors write the user agent, and some servers know no address: no request fails for it.
+        """
+        bind = self.settings.bind
+        if bind is None or not (address or agent):
+            return b""
+        try:
+            return hash_client(bind(address, agent))
+        except Exception as error:  # noqa: BLE001  # whatever a program does wrong
+            self.watch.bind_failed(error)
+            return b""
 
     def _accounts(self) -> Sessions:
         return self
@@ -240,6 +255,12 @@ class RequestSession(Session):
 
     def _last_instant(self) -> int:
         return self._sessions.last_instant()
+
+    def _bound(self) -> bytes:
+        return self._sessions.bound(*self._client())
+
+    def _tell_elsewhere(self) -> None:
+        self._sessions.watch(Event(Kind.ELSEWHERE, handle=self.handle))
 
     @property
     def failed(self) -> bool:

@@ -42,7 +42,7 @@ def answerable(error: StoreError | TooManySessions) -> StoreUnavailable | Sessio
     return SessionsForbidden(error) if isinstance(error, TooManySessions) else StoreUnavailable(error)
 
 
-def protect(headers: Headers, *, no_store: bool) -> None:
+def protect(headers: Headers, *, no_store: bool, clears: bool = False) -> None:
     """Tells caches that the response depends on the session, and that they must not store it."""
-    for name, value in protection(headers, no_store=no_store).items():
+    for name, value in protection(headers, no_store=no_store, clears=clears).items():
         headers[name] = value

@@ -150,7 +150,7 @@ class _Response:
 
     def _commit(self, headers: list[tuple[str, str]], streamed: bool) -> list[tuple[str, str]]:
         environ = self._environ
-        vary, cookies, _ = self._sessions.commit(
+        vary, cookies, _, clears = self._sessions.commit(
             self.session,
             https=environ["wsgi.url_scheme"] == "https",
             host=environ.get("HTTP_HOST", ""),
@@ -158,7 +158,7 @@ class _Response:
         )
         if vary:
             headers = [*headers]
-            put(headers, cookies)
+            put(headers, cookies, clears=clears)
         return headers
 
     def refuse(self, error: StoreError | TooManySessions, exc_info: OptExcInfo | None = None) -> None:

@@ -142,12 +142,25 @@ def test_r10_r14_an_id_that_was_replaced_and_comes_again_ends_the_session_for_bo
     assert Kind.REUSED in {event.kind for event in site.events}
 
 
-def test_r11_another_network_or_browser_is_seen_in_the_list_and_ends_nothing(make: Make) -> None:
-    site = make()
+def test_r11_another_network_or_browser_is_told_and_ends_nothing(make: Make) -> None:
+    site = make(bind=lambda _, agent: agent)
     visitor = begun(site)
     thief = visitor.copy()
-    assert (visitor.user, thief.user) == ("ann", "ann")
+    site.events.clear()
+    assert (visitor.user, site.events) == ("ann", [])
+    assert thief.user == "ann"
+    assert [event.kind for event in site.events] == [Kind.ELSEWHERE]
     assert len(site.sessions_of("ann")) == 1
+
+
+def test_r11_who_writes_nonsense_into_a_header_fails_no_request(make: Make) -> None:
+    """Visitors write the user agent, and what an application makes of it may not expect that."""
+    site = make(bind=lambda _, agent: str(int(agent)))
+    visitor = Visitor(site, agent="7")
+    visitor.do(login("ann"))
+    for agent in ("x", "9" * 5000, "", "\xff", "7\t"):
+        other = Visitor(site, visitor.cookie, agent)
+        assert (other.user, other.status) == ("ann", 200)
 
 
 def test_r13_nothing_of_one_user_goes_on_with_another(make: Make) -> None:

@@ -33,5 +33,4 @@ def row(
 OF_THE_APPLICATION = (
     Row("ASVS 7.1.3", "How federated systems are tied together is documented", "application", {}),
     Row("ASVS 7.4.4", "Every page that needs a login shows how to log out", "application", {}),
-    Row("ASVS 14.3.1", "Data on the client is cleared at the end: `Clear-Site-Data`", "application", {}),
 )

@@ -205,6 +205,16 @@ def test_what_depends_on_a_session_says_so_to_caches(make: Make) -> None:
     assert "Cookie" in dict(visitor.headers)["Vary"]
 
 
+@row("ASVS 14.3.1", "Data on the client is cleared at the end: `Clear-Site-Data`", "helps")
+def test_a_logout_can_have_the_browser_clear_what_it_has(make: Make) -> None:
+    visitor = Visitor(make())
+    visitor.do(login("ann"))
+    assert "Clear-Site-Data" not in dict(visitor.headers)
+    visitor.do(lambda current: current.logout(clear_site_data=True))
+    assert dict(visitor.headers)["Clear-Site-Data"] == '"cache", "storage"'
+    assert len(visitor.set) == 1 and not visitor.cookie
+
+
 @row("ASVS 14.3.3", "Browser storage has no sensitive data", "fulfils")
 def test_the_content_cannot_be_read_from_the_cookie(make: Make) -> None:
     visitor = Visitor(make())

@@ -11,7 +11,7 @@ from conformance.rows import NO_LIST, row
 from conformance.site import FlaskSite, StarletteSite, Visitor, login, refused
 from starlette.testclient import TestClient
 
-from coatcheck import Settings, UsageError
+from coatcheck import Kind, Settings, UsageError
 from coatcheck.core.text import decode
 
 Make = Callable[..., FlaskSite]
@@ -215,6 +215,17 @@ def test_a_user_sees_the_address_and_the_browser_of_a_session(make: Make, able: 
         return
     (info,) = site.sessions_of("ann")
     assert (info.ip, info.device) == ("127.0.0.1", "Firefox on Linux")
+
+
+@row("SMCS: binding", "A session that is used from another client is noticed", "helps")
+def test_another_client_is_told_and_not_ended(make: Make) -> None:
+    site = make(bind=lambda _, agent: agent)
+    visitor = Visitor(site)
+    visitor.do(login("ann"))
+    for other, told in ((visitor, []), (visitor.copy(), [Kind.ELSEWHERE])):
+        site.events.clear()
+        assert other.do(lambda current: (current.user_id, current.elsewhere)) == ("ann", bool(told))
+        assert [event.kind for event in site.events] == told
 
 
 @row("NIST 5.1: forged requests", "An identifier bound to the session is verified", "helps")

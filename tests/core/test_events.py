@@ -24,6 +24,7 @@ def test_the_kinds_are_these_words() -> None:
         "signed_out",
         "revoked",
         "reused",
+        "elsewhere",
         "destroyed",
         "dropped",
         "rejected",

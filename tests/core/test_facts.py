@@ -14,9 +14,10 @@ from coatcheck import UsageError
 from coatcheck.core.facts import Facts, UserId, check_user_id
 
 FAMILY = bytes(range(16))
+clients = st.just(b"") | st.binary(min_size=8, max_size=8)
 longs = st.integers(0, 2**64 - 1)
 user_ids: st.SearchStrategy[UserId] = st.text(min_size=1, max_size=256) | st.integers() | st.uuids()
-facts = st.builds(Facts, longs, st.binary(min_size=16, max_size=16), longs, longs, longs, st.none() | user_ids)
+facts = st.builds(Facts, longs, st.binary(min_size=16, max_size=16), longs, longs, longs, st.none() | user_ids, clients)
 UNICODE_ID = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 
 
@@ -75,6 +76,7 @@ def test_the_places_are_those_of_the_documentation() -> None:
     assert known._replace(user_id="ada").to_bytes() == HEAD + b"sada"
     assert known._replace(user_id=-7).to_bytes() == HEAD + b"i-7"
     assert known._replace(user_id=UNICODE_ID).to_bytes() == HEAD + b"u" + UNICODE_ID.bytes
+    assert known._replace(user_id="ada", client=b"12345678").to_bytes() == HEAD + b"b12345678sada"
 
 
 @pytest.mark.parametrize("length", range(len(HEAD)))
@@ -95,6 +97,12 @@ def test_fewer_bytes_are_no_facts(length: int) -> None:
 def test_a_user_id_in_another_spelling_is_refused(user_id: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # of `int`, of `UUID`, of the decoder, or our own
         Facts.from_bytes(HEAD + user_id)
+
+
+@pytest.mark.parametrize("length", range(8))
+def test_a_client_of_fewer_bytes_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match="no client"):
+        Facts.from_bytes(HEAD + b"b" + b"1" * length)
 
 
 def test_its_repr_says_nothing_of_the_user() -> None:

@@ -56,6 +56,26 @@ def test_cache_control_forbids_storing(present: list[str], header: str | None) -
     assert add_no_store(present) == header
 
 
+CLEAR = ("Clear-Site-Data", '"cache", "storage"')
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([], [("Vary", "Cookie"), CLEAR]),
+        ([("Clear-Sound-Data", "1")], [("Clear-Sound-Data", "1"), ("Vary", "Cookie"), CLEAR]),
+        # What the application says may be more, or less on purpose.
+        ([("clear-site-data", '"*"')], [("clear-site-data", '"*"'), ("Vary", "Cookie")]),
+        ([("Clear-Site-Data", "")], [("Clear-Site-Data", ""), ("Vary", "Cookie")]),
+    ],
+)
+def test_a_browser_is_told_to_clear_what_it_has_unless_the_application_says_what(
+    headers: list[tuple[str, str]], expected: list[tuple[str, str]]
+) -> None:
+    put(headers, [], clears=True)
+    assert headers == expected
+
+
 @pytest.mark.parametrize(
     ("headers", "cookies", "expected"),
     [

@@ -14,7 +14,7 @@ times = st.integers(0, 2**40 - 1)
 longs = st.integers(0, 2**64 - 1)
 ids = st.binary(min_size=16, max_size=16)
 user_ids = st.none() | st.text(max_size=256) | st.integers() | st.uuids()
-facts = st.builds(Facts, longs, ids, longs, longs, longs, user_ids)
+facts = st.builds(Facts, longs, ids, longs, longs, longs, user_ids, st.just(b"") | st.binary(min_size=8, max_size=8))
 records = st.builds(Record, ids, times, times, st.binary(min_size=1, max_size=300), st.none() | facts)
 
 

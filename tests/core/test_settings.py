@@ -61,6 +61,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "rotate_every": None,
         "max_sessions_per_user": None,
         "over_limit": "end_oldest",
+        "bind": None,
         "mode": None,
         "revocation_delay": 1,
         "revocations_down": "closed",
@@ -415,6 +416,7 @@ def test_the_keys_are_flask_s_where_flask_has_them() -> None:
         "SESSION_ROTATE_EVERY",
         "SESSION_MAX_SESSIONS_PER_USER",
         "SESSION_OVER_LIMIT",
+        "SESSION_BIND",
         "SESSION_MODE",
         "SESSION_REVOCATION_DELAY",
         "SESSION_REVOCATIONS_DOWN",
@@ -494,6 +496,12 @@ def test_a_time_that_is_less_than_a_second_is_refused(option: str, value: Any) -
 def test_a_word_is_one_of_those_that_mean_something(option: str, words: str, value: Any) -> None:
     with pytest.raises(UsageError, match=f"^{option} must be {words}$"):
         Settings(**{option: value})
+
+
+@pytest.mark.parametrize("value", ["ip", True, 0, ("ip",)])
+def test_what_a_session_is_bound_to_is_a_callable(value: Any) -> None:
+    with pytest.raises(UsageError, match="^bind must be a callable that takes an address and a user agent$"):
+        Settings(bind=value)
 
 
 @pytest.mark.parametrize("value", ["", "errors", True, 0, None])

@@ -9,10 +9,12 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit import NOON, Browser, Site
+from kit import NOON, Browser, Site, Visit
 from modes import SignInSite, in_every_mode, login, logout
 
-from coatcheck import CsrfError, ReauthenticationRequired, Session, UsageError
+from coatcheck import CsrfError, Event, Kind, ReauthenticationRequired, Session, UsageError
+from coatcheck.core.engine import Decision
+from coatcheck.core.sign_in import hash_client
 from coatcheck.core.text import decode, encode
 
 NUMBER = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
@@ -26,6 +28,27 @@ def fresh(session: Session, age: timedelta) -> bool | None:
     except ReauthenticationRequired as required:
         return False if required.signed_in else None
     return True
+
+
+class From(Visit):
+    """The session of a request from a place that a test can choose."""
+
+    place = "home"
+
+    def _bound(self) -> bytes:
+        return hash_client(self.place) if self.place else b""
+
+    def _tell_elsewhere(self) -> None:
+        self.site.events.append(Event(Kind.ELSEWHERE, handle=self.handle))
+
+
+class BoundSite(SignInSite):
+    place = "home"
+
+    def open(self, header: str = "") -> Visit:
+        session = From(self, header)
+        session.place = self.place
+        return session
 
 
 # Who it is
@@ -180,6 +203,94 @@ def test_nothing_but_a_sign_in_makes_it_fresh() -> None:
 
 def test_a_guest_is_never_fresh() -> None:
     assert fresh(Site().open(), timedelta(days=10_000)) is None
+
+
+# Where it is used
+
+
+@in_every_mode
+def test_a_session_that_is_used_from_elsewhere_goes_on_and_says_so(mode: str) -> None:
+    site = BoundSite(mode)
+    browser = site.sign_in(cart=1)
+    for place, elsewhere in (("home", False), ("train", True), ("", False), ("home", False), ("train", True)):
+        site.place = place
+        session = site.open(browser.header)
+        assert (session.user_id, session["cart"], session.elsewhere) == ("ada", 1, elsewhere)
+        assert [kind for kind, _ in site.told()] == ["elsewhere"] * elsewhere
+        session["cart"] = 1
+        assert session.elsewhere is elsewhere
+
+
+@in_every_mode
+def test_it_is_bound_to_where_its_user_signed_in_last(mode: str) -> None:
+    site = BoundSite(mode)
+    browser = site.sign_in()
+    site.place = "train"
+    browser.visit(lambda session: session.regenerate())
+    assert site.open(browser.header).elsewhere
+    browser.visit(login())
+    assert not site.open(browser.header).elsewhere
+    site.place = "home"
+    assert site.open(browser.header).elsewhere
+
+
+@in_every_mode
+def test_guests_and_those_who_signed_in_nowhere_in_particular_are_nowhere_else(mode: str) -> None:
+    site = BoundSite(mode)
+    guest = Browser(site)
+    guest.visit(lambda session: session.update(cart=1))
+    site.place = ""
+    unbound = site.sign_in()
+    site.place = "train"
+    for browser in (Browser(site), guest, unbound):
+        assert not site.open(browser.header).elsewhere
+    assert site.told() == []
+
+
+@in_every_mode
+def test_who_has_signed_out_is_nowhere_else(mode: str) -> None:
+    site = BoundSite(mode)
+    browser = site.sign_in()
+    site.place = "train"
+    session = site.open(browser.header)
+    session.logout()
+    assert not session.elsewhere
+
+
+@given(st.text())
+def test_whatever_a_client_is_called_is_eight_bytes(text: str) -> None:
+    assert len(hash_client(text)) == 8
+
+
+def test_two_clients_are_two() -> None:
+    assert hash_client("192.0.2.1") == hash_client("192.0.2.1") != hash_client("192.0.2.2")
+
+
+# What a browser is to forget
+
+
+@in_every_mode
+@pytest.mark.parametrize("clears", [True, False])
+@pytest.mark.parametrize("keep", [(), ("theme",)])
+def test_a_logout_has_the_browser_clear_what_it_has_only_where_it_says_so(
+    mode: str, clears: bool, keep: tuple[str, ...]
+) -> None:
+    site = SignInSite(mode)
+    browser = site.sign_in(theme="dark")
+    session = site.open(browser.header)
+    session.logout(keep=keep, clear_site_data=clears)
+    decision = site.commit(session)
+    assert (decision.clears, decision.vary, len(decision.cookies)) == (clears, True, 1)
+    assert not site.commit(site.open()).clears
+
+
+@in_every_mode
+def test_a_guest_who_signs_out_may_clear_the_browser_too(mode: str) -> None:
+    """The session may be over already when somebody says so."""
+    site = SignInSite(mode)
+    session = site.open()
+    session.logout(clear_site_data=True)
+    assert site.commit(session) == Decision(True, clears=True)
 
 
 # Forms that other sites send

@@ -125,6 +125,19 @@ def test_the_password_is_asked_for_again_after_ten_minutes(sign_in: Callable[[],
     assert client.post("/email", data={"csrf": token(client)}).text == "changed"
 
 
+def test_a_payment_from_another_network_wants_the_password_again(
+    sign_in: Callable[[], FlaskClient], clock: Clock
+) -> None:
+    client = sign_in()
+    clock.advance(60)
+    for address, goes_on in (("127.0.200.1", True), ("192.0.2.7", False), ("2001:db8::7", False), ("", True)):
+        answer = client.post("/payment", data={"csrf": token(client)}, environ_base={"REMOTE_ADDR": address})
+        assert (answer.text == "paid", answer.location == "/confirm") == (goes_on, not goes_on)
+    there = {"REMOTE_ADDR": "192.0.2.7"}
+    client.post("/confirm", data={"csrf": token(client), "password": "correct horse"}, environ_base=there)
+    assert client.post("/payment", data={"csrf": token(client)}, environ_base=there).text == "paid"
+
+
 def test_a_form_of_another_site_is_refused(sign_in: Callable[[], FlaskClient]) -> None:
     client, other = sign_in(), sign_in()
     for data in ({}, {"csrf": ""}, {"csrf": token(other)}):

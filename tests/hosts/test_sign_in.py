@@ -11,7 +11,7 @@ from hosts.conftest import Make
 from hosts.host import Browser
 from hosts.pages import PAGES
 
-from coatcheck import CsrfError, Session
+from coatcheck import CsrfError, Event, Kind, Session
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import Clock
 
@@ -34,6 +34,8 @@ SIGNING = {
     "logout": lambda session: session.logout(),
     "who": lambda session: repr(session.user_id),
     "checked": checked,
+    "elsewhere": lambda session: repr(session.elsewhere),
+    "logout_and_clear": lambda session: session.logout(clear_site_data=True),
 }
 
 
@@ -84,6 +86,29 @@ def test_a_forged_token_is_for_the_application_to_answer(make: Make, storage: Ma
     browser = Browser(make(SIGNING, **storage))
     browser.get("/login")
     assert browser.get("/checked").text == "the application's own page"
+
+
+def test_a_session_that_is_used_from_elsewhere_goes_on_and_says_so(make: Make, storage: Mapping[str, Any]) -> None:
+    told: list[Event] = []
+    browser = Browser(make(SIGNING, bind=lambda _, agent: agent, on_event=told.append, **storage))
+    browser.get("/login", headers=[("User-Agent", "B/1")])
+    for agent, elsewhere in (("B/1", False), ("B/2", True)):
+        told.clear()
+        answers = [browser.get(path, headers=[("User-Agent", agent)]).text for path in ("/who", "/elsewhere")]
+        assert answers == ["7", repr(elsewhere)]
+        assert [event.kind for event in told] == [Kind.ELSEWHERE, Kind.ELSEWHERE] * elsewhere
+
+
+def test_the_browser_is_told_to_clear_what_it_has_where_a_logout_says_so(
+    make: Make, storage: Mapping[str, Any]
+) -> None:
+    browser = Browser(make(SIGNING, **storage))
+    for path, said in (("/logout", []), ("/logout_and_clear", ['"cache", "storage"'])):
+        browser.get("/login")
+        answer = browser.get(path)
+        assert answer.all("Clear-Site-Data") == said
+        assert len(answer.cookies) == 1
+        assert browser.get("/who").text == "None"
 
 
 def test_the_address_and_the_browser_of_a_request_are_known(make: Make, on_server: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ USERS: dict[str, Facts] = {
     "text": FACTS._replace(user_id="ada \u59d3"),
     "a number": FACTS._replace(user_id=-12345),
     "a UUID": FACTS._replace(user_id=UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")),
+    "text, with a client": FACTS._replace(user_id="ada \u59d3", client=b"\xc1\x00\x00lient"),
 }
 CONTENT = {"cart": 1}
 PACKED = b"\x81\xa4cart\x01"

@@ -32,6 +32,8 @@ class Decision(NamedTuple):
     """Values for `Set-Cookie`, at most one for each name. With any, no cache may store the response."""
     insecure: bool = False
     """Whether a session leaves in a cookie without Secure."""
+    clears: bool = False
+    """Whether the browser is to clear what it has of the site: `Clear-Site-Data`."""
 
 
 def refresh_interval(settings: Settings) -> float:
@@ -82,10 +84,10 @@ class Committer(Confined):
                 return self._drop(session, int(now))
             if self._register is not None and self._register.rotates(session, int(now)):
                 session._renew()
-            decision = yield from self._decide(session, int(now), https)
+            decision = (yield from self._decide(session, int(now), https)) or quiet
             if session._signing or session._signed_out:
                 self._tell(session)
-            return decision or quiet
+            return decision._replace(clears=True) if session._clears else decision
         except CoatcheckError as error:
             self._fail(session, error)
             return quiet
@@ -108,10 +110,10 @@ class Committer(Confined):
             second = int(now)
             if session._loaded.down or (self._register is not None and self._register.concerns(session, second)):
                 return None
-            decision = self._seal(session, second, https)
+            decision = self._seal(session, second, https) or quiet
             if session._signing or session._signed_out:
                 self._tell(session)
-            return decision or quiet
+            return decision._replace(clears=True) if session._clears else decision
         except CoatcheckError as error:
             self._fail(session, error)
             return quiet

@@ -77,7 +77,7 @@ class Endings(Confined):
         """Says, at the least cost, that nothing is known against a session. Where it does not say so, ask `judge`."""
         if facts is None or self._failed_at is not None:
             return False
-        seen, family, _, _, _, user_id = facts
+        seen, family, _, _, _, user_id, _ = facts
         ended = self._ended
         if family in ended or record.id[:FAMILY_BYTES] in ended or self._everyone > seen:
             return False
@@ -93,7 +93,7 @@ class Endings(Confined):
             # Sealed before there was a list. Its id has not changed since. Of one second, what was ended counts.
             seen, family, user_id = record.created_at * MICRO - 1, record.id[:FAMILY_BYTES], None
         else:
-            seen, family, _, _, _, user_id = facts
+            seen, family, _, _, _, user_id, _ = facts
         ended = self._ended
         found = ended.get(family) or ended.get(record.id[:FAMILY_BYTES])
         if found is not None:

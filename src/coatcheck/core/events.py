@@ -23,6 +23,8 @@ class Kind(StrEnum):
     """Ended by somebody else: its user from another browser, or the application."""
     REUSED = "reused"
     """An id that had been replaced came back: somebody has a copy of the cookie. The whole family was ended."""
+    ELSEWHERE = "elsewhere"
+    """Used from elsewhere than where its user signed in, as `bind` sees it. The request goes on."""
     DESTROYED = "destroyed"
     DROPPED = "dropped"
     """A change that was not kept; the reason says why."""

@@ -1,10 +1,11 @@
 """Whose session it is, and since when: what is sealed beside the content, and what the content cannot change.
 
-    seen, 8 bytes | family, 16 bytes | signed in at, 8 | rotated at, 8 | noted at, 8 | user id
+    seen, 8 bytes | family, 16 bytes | signed in at, 8 | rotated at, 8 | noted at, 8 | client | user id
 
 Times are seconds since 1970, big-endian; `seen` is an instant of the list of
-revocations. A user id is one byte for its type and then the text, the decimal digits
-or the 16 bytes of a UUID; a guest has none.
+revocations. A client is the byte "b" and 8 bytes, or nothing. A user id is one byte
+for its type and then the text, the decimal digits or the 16 bytes of a UUID; a guest
+has none.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from coatcheck.errors import UsageError
 UserId: TypeAlias = str | int | UUID
 
 FAMILY_BYTES = 16
+CLIENT_BYTES = 8
 # An index over users is made of hashes, and a cookie has 4096 bytes for all.
 _USER_ID_CHARS = 256
 _TEXT, _NUMBER, _UUID = b"siu"
+_CLIENT = b"b"
 _HEAD = Struct(">Q16sQQQ")
 
 
@@ -37,21 +40,28 @@ class Facts(NamedTuple):
     """When the roster was last told that the session is in use."""
     user_id: UserId | None = None
     """None for a guest."""
+    client: bytes = b""
+    """What `bind` gave when the user signed in, hashed; empty for nothing."""
 
     def __repr__(self) -> str:
         return f"<Facts {self.family.hex()}>"
 
     def to_bytes(self) -> bytes:
-        *head, user_id = self
-        return _HEAD.pack(*head) + _user_bytes(user_id)
+        *head, user_id, client = self
+        return _HEAD.pack(*head) + (_CLIENT + client if client else b"") + _user_bytes(user_id)
 
     @classmethod
     def from_bytes(cls, packed: bytes) -> Facts:
         """Gives the facts of these bytes. Raises `ValueError` for any others."""
         if len(packed) < _HEAD.size:
             raise ValueError("no facts")
+        rest, client = packed[_HEAD.size :], b""
+        if rest.startswith(_CLIENT):
+            client, rest = rest[1 : 1 + CLIENT_BYTES], rest[1 + CLIENT_BYTES :]
+            if len(client) != CLIENT_BYTES:
+                raise ValueError("no client")
         # As in `Record.from_bytes`.
-        return tuple.__new__(cls, (*_HEAD.unpack_from(packed), _user(packed[_HEAD.size :])))
+        return tuple.__new__(cls, (*_HEAD.unpack_from(packed), _user(rest), client))
 
 
 def _user_bytes(user_id: UserId | None) -> bytes:

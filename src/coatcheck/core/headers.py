@@ -8,11 +8,17 @@ BODILESS = (204, 304)
 """Statuses without a body (RFC 9110, sections 15.3.5 and 15.4.5). Any other without a length is streamed."""
 
 
-def protection(present: Iterable[tuple[str, str]], *, no_store: bool) -> dict[str, str]:
+# What the browser has of the site (W3C Clear Site Data). Not "cookies": they are those of the whole domain, of its
+# other sites too, and one of this response would be among them.
+_CLEAR = '"cache", "storage"'
+
+
+def protection(present: Iterable[tuple[str, str]], *, no_store: bool, clears: bool = False) -> dict[str, str]:
     """Gives the headers that are to take the place of those of their names, for a response that has these.
 
     Args:
         no_store: whether the response sets our cookie.
+        clears: whether the browser is to clear what it has of the site. What the application says of that stays.
     """
     vary: list[str] = []
     control: list[str] = []
@@ -22,13 +28,19 @@ def protection(present: Iterable[tuple[str, str]], *, no_store: bool) -> dict[st
             vary.append(value)
         elif len(name) == 13 and name.lower() == "cache-control":
             control.append(value)
-    changes = {"Vary": add_vary(vary), "Cache-Control": add_no_store(control) if no_store else None}
+        elif clears and name.lower() == "clear-site-data":
+            clears = False
+    changes = {
+        "Vary": add_vary(vary),
+        "Cache-Control": add_no_store(control) if no_store else None,
+        "Clear-Site-Data": _CLEAR if clears else None,
+    }
     return {name: value for name, value in changes.items() if value is not None}
 
 
-def put(headers: list[tuple[str, str]], cookies: Collection[str]) -> None:
+def put(headers: list[tuple[str, str]], cookies: Collection[str], *, clears: bool = False) -> None:
     """Puts into a list of headers what a response says that depends on the session and sets these cookies."""
-    changes = protection(headers, no_store=bool(cookies))
+    changes = protection(headers, no_store=bool(cookies), clears=clears)
     if changes:
         replaced = {name.lower() for name in changes}
         headers[:] = [header for header in headers if header[0].lower() not in replaced]

@@ -153,6 +153,13 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
         """Gives the address and the user agent of the request, where they are known."""
         return "", ""
 
+    def _bound(self) -> bytes:
+        """Gives what the setting `bind` makes of the client, hashed; empty without one."""
+        return b""
+
+    def _tell_elsewhere(self) -> None:
+        """Has the listeners know that the session is used from elsewhere."""
+
     def _last_instant(self) -> int:
         """Gives the last instant of the list of revocations. Raises `StoreError`."""
         return 0
@@ -167,8 +174,8 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
         self.accessed = True
         self._loaded = loaded = self._load()
         self._mutated = self._ended = self._ended_late = self._gone = self._failed = False
-        self._renewed = self._cleared = self._signing = self._signed_out = False
-        self._facts = loaded.facts
+        self._renewed = self._cleared = self._signing = self._signed_out = self._clears = False
+        self._facts = facts = loaded.facts
         self._id = None
         self._secret = b""
         self._draft = None
@@ -185,6 +192,8 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
             else None
         )
         self._data = content = loaded.content
+        if facts is not None and facts.client and self.elsewhere:
+            self._tell_elsewhere()
         return content
 
     def _content(self) -> dict[str, Any]:

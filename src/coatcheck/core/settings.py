@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from difflib import get_close_matches
@@ -80,6 +80,9 @@ class Settings:
         max_sessions_per_user: at how many places a user may be signed in; None for no limit.
         over_limit: what a `login` beyond that does: "end_oldest" ends the session of the
             earliest login, "refuse" raises `TooManySessions`.
+        bind: gets the address and the user agent of a request, and gives a text: what of them stays the same
+            as long as a user is signed in. Where it does not, an event says so (`Kind.ELSEWHERE`) and
+            `session.elsewhere` is True; the request goes on. None for nothing.
         mode: where sessions are kept: "cookie"; "store"; or "hybrid" for guests in the cookie, and in the store who
             is signed in or has too much for a cookie. None for the store where there is one.
         revocation_delay: how old may be what a process knows of sessions that have been ended on other
@@ -115,6 +118,7 @@ class Settings:
     rotate_every: timedelta | None = None
     max_sessions_per_user: int | None = None
     over_limit: Literal["end_oldest", "refuse"] = "end_oldest"
+    bind: Callable[[str, str], str] | None = None
     mode: Mode | None = None
     revocation_delay: float = 1
     revocations_down: Literal["closed", "open"] = "closed"
@@ -170,6 +174,8 @@ class Settings:
             if getattr(self, name) not in words:
                 *most, last = (repr(word) for word in words)
                 raise UsageError(f"{name} must be {', '.join(most)} or {last}")
+        if self.bind is not None and not callable(self.bind):
+            raise UsageError("bind must be a callable that takes an address and a user agent")
 
     def _check_cookie(self) -> None:
         for name in (self.cookie_name, *self.earlier_cookie_names):

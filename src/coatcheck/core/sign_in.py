@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.core.events import Rejected
-from coatcheck.core.facts import FAMILY_BYTES, Facts, UserId, check_user_id
+from coatcheck.core.facts import CLIENT_BYTES, FAMILY_BYTES, Facts, UserId, check_user_id
 from coatcheck.core.text import decode, encode
 from coatcheck.errors import CsrfError, ReauthenticationRequired, UsageError
 
@@ -29,6 +29,8 @@ class SignIn:
     """Whether somebody signs in with this request."""
     _signed_out: bool
     """Whether somebody signs out with it."""
+    _clears: bool
+    """Whether the browser is to clear what it has of the site."""
 
     if TYPE_CHECKING:
 
@@ -39,6 +41,7 @@ class SignIn:
         def destroy(self) -> None: ...
         def _now(self) -> int: ...
         def _last_instant(self) -> int: ...
+        def _bound(self) -> bytes: ...
 
     @property
     def user_id(self) -> UserId | None:
@@ -52,6 +55,17 @@ class SignIn:
         if self.user_id is None or self._facts is None:
             return None
         return datetime.fromtimestamp(self._facts.authenticated_at, UTC)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the request comes from elsewhere than the `login`, as the setting `bind` sees it; False without one.
+
+        The session goes on: an address changes with the train, and a user agent with an
+        update. Have the user sign in again before what is sensitive, if you like.
+        """
+        self._content()
+        bound = b"" if self._facts is None else self._facts.client
+        return bool(bound) and self._bound() not in (bound, b"")
 
     def login(self, user_id: UserId, *, keep: Iterable[str] = ()) -> None:
         """Signs a user in: the session gets a new id, and the old one is dead at once (ASVS 7.2.4).
@@ -77,10 +91,10 @@ class SignIn:
         self._content().pop(_CSRF_KEY, None)
         self._renew_for_user()
         now = self._now()
-        self._facts = Facts(seen, self._random(FAMILY_BYTES), now, now, now, user_id)
+        self._facts = Facts(seen, self._random(FAMILY_BYTES), now, now, now, user_id, self._bound())
         self._signing = True
 
-    def logout(self, *, keep: Iterable[str] = ()) -> None:
+    def logout(self, *, keep: Iterable[str] = (), clear_site_data: bool = False) -> None:
         """Signs the user out and ends the session: its content is gone, the cookie deleted, copies of it are dead.
 
         What is set afterwards begins a new session. Without a store and without `revocations`
@@ -88,12 +102,16 @@ class SignIn:
 
         Args:
             keep: keys that begin the new session.
+            clear_site_data: whether the browser is told to forget the pages it has of this site, and what
+                scripts have stored there (`Clear-Site-Data`, ASVS 14.3.1). Browsers do so over https
+                only, and take a moment for it.
 
         Raises `UsageError` when the headers of the response are gone.
         """
         names, content = _names(keep), self._change()
         kept = {key: content[key] for key in names if key in content and key != _CSRF_KEY}
         self.destroy()
+        self._clears |= clear_site_data
         self._content().update(kept)
 
     def require_fresh(self, age: timedelta) -> None:
@@ -136,6 +154,11 @@ class SignIn:
 
     def _csrf_secret(self) -> bytes | None:
         return _read(self._content().get(_CSRF_KEY), _CSRF_BYTES)
+
+
+def hash_client(text: str) -> bytes:
+    """Gives 8 bytes that stand for what `bind` gives, however long that is. They are sealed with everything else."""
+    return hmac.digest(b"coatcheck client", text.encode(errors="surrogatepass"), "sha256")[:CLIENT_BYTES]
 
 
 def _names(keep: Iterable[str]) -> tuple[str, ...]:

@@ -140,7 +140,7 @@ def _facts(request: Any, response: Any) -> dict[str, Any]:
 def _protect(response: Any, decision: Decision) -> None:
     if not decision.vary:
         return
-    for name, value in protection(response.items(), no_store=bool(decision.cookies)).items():
+    for name, value in protection(response.items(), no_store=bool(decision.cookies), clears=decision.clears).items():
         response[name] = value
     for cookie in decision.cookies:
         written = _Cookie.read(cookie)

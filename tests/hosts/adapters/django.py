@@ -145,6 +145,7 @@ async def _async(parts: Iterator[str]) -> AsyncIterator[str]:
 
 _NO_STORE = "Django's middleware says nothing of caches beside Vary"
 _COOKIE = "Django's middleware writes the cookie by Django's rules: Secure and Partitioned are not its business"
+_REQUEST = "Django's own middleware does not show the session the request; Django's `login` does"
 _HEADER = "Django's middleware gives the one cookie that Django's parser has found, and not the header"
 _DOWN = "Django's middleware has no answer to a store that fails: it is a 500"
 _STREAM = "Django's middleware knows nothing of the session when a stream has begun"
@@ -165,8 +166,10 @@ class DjangosOwnMiddleware(DjangoByWsgi):
         "test_a_space_that_browsers_do_not_know_forges_no_name": _HEADER,
         "test_an_empty_cookie_is_none_and_takes_nothing_from_the_good_one": _HEADER,
         "test_a_page_that_asks_to_be_stored_is_not_where_the_cookie_is_set": _NO_STORE,
-        "test_the_address_and_the_browser_of_a_request_are_known": (
-            "Django's own middleware does not show the session the request; Django's `login` does"
+        "test_the_address_and_the_browser_of_a_request_are_known": _REQUEST,
+        "test_a_session_that_is_used_from_elsewhere_goes_on_and_says_so": _REQUEST,
+        "test_the_browser_is_told_to_clear_what_it_has_where_a_logout_says_so": (
+            "Django's own middleware writes a cookie and no other header for the session"
         ),
         "test_a_huge_header_is_an_empty_session": _HEADER,
         "test_a_renamed_cookie_is_taken_over_and_the_old_one_deleted": _HEADER,
