@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from coatcheck import Keyring, Session, Settings, StoreError
 from coatcheck.core.engine import Engine
 from coatcheck.core.headers import add_no_store, add_vary
-from coatcheck.core.session import Loaded
+from coatcheck.core.loaded import Loaded
 from coatcheck.drive import run_async
 from coatcheck.stores import open_async_store
 
@@ -59,7 +59,7 @@ class SessionMiddleware:
             if message["type"] == "http.response.start":
                 steps = self.engine.commit(session, now=time.time(), https=scope["scheme"] == "https")
                 try:
-                    vary, cookies, _ = await run_async(steps, self.stores)
+                    vary, cookies, *_ = await run_async(steps, self.stores)
                 except StoreError:
                     message["status"], vary, cookies = 503, True, ()
                 headers: Headers = message["headers"]

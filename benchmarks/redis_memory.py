@@ -33,7 +33,7 @@ from werkzeug.test import EnvironBuilder
 
 from coatcheck import Keyring, Session, Settings
 from coatcheck.core.engine import Engine
-from coatcheck.core.session import Loaded
+from coatcheck.core.loaded import Loaded
 from coatcheck.drive import run
 from coatcheck.stores import open_store
 

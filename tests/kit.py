@@ -9,8 +9,8 @@ from typing import Any
 
 from coatcheck import Event, Keyring, Session, Settings
 from coatcheck.core.engine import Decision, Engine
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.revocations import Bell
-from coatcheck.core.session import Loaded
 from coatcheck.drive import run
 from coatcheck.stores import Store, StoredRecord
 from coatcheck.stores.memory import MemoryStore

@@ -19,12 +19,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: dict[str, set[str]] = {
     module: set(below.split())
     for module, below in {
-        "engine": "accounts committer confined cookie events keeper keys loader moves operations owners register"
+        "engine": "accounts committer confined cookie events keeper keys loaded loader moves operations owners register"
         " revocations roster session settings token",
-        "loader": "codec confined cookie events facts moves opaque operations record records register session settings"
-        " text token",
-        "keeper": "codec committer events merge moves opaque operations record register session settings token",
-        "committer": "codec confined cookie events facts operations record register session settings token",
+        "loader": "codec confined cookie events facts loaded moves opaque operations record records register session"
+        " settings text token",
+        "keeper": "codec committer events loaded merge moves opaque operations record register session settings token",
+        "committer": "codec confined content cookie events facts loaded operations record register session"
+        " settings token",
         "accounts": "confined endings events facts operations record register roster session",
         "register": "confined endings facts opaque operations record revocations roster session settings",
         "roster": "codec confined facts keys operations owners record seal",
@@ -32,7 +33,9 @@ LAYERS: dict[str, set[str]] = {
         "records": "codec confined events keys merge opaque operations owners record settings",
         "revocations": "endings operations owners record",
         "endings": "confined events facts owners record",
-        "session": "codec confined facts merge opaque record sign_in",
+        "session": "codec confined content loaded merge opaque record sign_in",
+        "content": "codec merge opaque",
+        "loaded": "facts opaque record",
         "sign_in": "events facts text",
         "owners": "confined facts keys",
         "opaque": "confined events facts keys record seal text",
@@ -159,6 +162,7 @@ OWN_NAMES = {
     "token": {"now", "open"},
     "seal": {"now", "open"},
     "session": {"now"},
+    "loaded": {"now"},
     "cookie": {"now"},
 }
 

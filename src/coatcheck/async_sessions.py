@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.core.engine import Decision
-from coatcheck.core.session import Loaded
+from coatcheck.core.loaded import Loaded
 from coatcheck.drive import run, run_async
 from coatcheck.errors import CoatcheckError, StoreError, UsageError
 from coatcheck.sessions import RequestSession, Sessions

@@ -23,7 +23,8 @@ except ImportError as _error:
 from coatcheck.accounts import AccountCalls
 from coatcheck.bodies import KeepingBody
 from coatcheck.config import Configuration, Extension
-from coatcheck.core.session import Loaded, Session
+from coatcheck.core.loaded import Loaded
+from coatcheck.core.session import Session
 from coatcheck.errors import ReauthenticationRequired, StoreError, TooManySessions
 from coatcheck.sessions import RequestSession, Sessions
 from coatcheck.werkzeug import StoreUnavailable, answerable, protect

@@ -27,7 +27,7 @@ from coatcheck import ini
 from coatcheck.accounts import AccountCalls
 from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import BODILESS, protection, put
-from coatcheck.core.session import Loaded
+from coatcheck.core.loaded import Loaded
 from coatcheck.errors import CoatcheckError, StoreError, TooManySessions, UsageError
 from coatcheck.options import Options
 from coatcheck.sessions import FORBIDDEN, UNAVAILABLE, Sessions

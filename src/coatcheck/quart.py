@@ -31,7 +31,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.config import Configuration, Extension
-from coatcheck.core.session import Loaded
+from coatcheck.core.loaded import Loaded
 from coatcheck.errors import StoreError, TooManySessions
 from coatcheck.werkzeug import StoreUnavailable, answerable, protect
 

@@ -17,8 +17,9 @@ from coatcheck.core.confined import Confined
 from coatcheck.core.engine import Decision, Engine
 from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.keys import Keyring
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.revocations import Bell
-from coatcheck.core.session import Loaded, Session
+from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.sign_in import hash_client
 from coatcheck.drive import run

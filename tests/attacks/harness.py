@@ -16,9 +16,9 @@ from coatcheck import Event, Keyring, Reason, Session, Settings
 from coatcheck.core.codec import pack
 from coatcheck.core.engine import Engine
 from coatcheck.core.events import Kind
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.record import Record
 from coatcheck.core.seal import Sealer
-from coatcheck.core.session import Loaded
 from coatcheck.core.text import encode
 from coatcheck.core.token import SEALED, TokenSealer
 from coatcheck.drive import run

@@ -24,8 +24,8 @@ from races.views import View
 from coatcheck import Session
 from coatcheck.bell import LocalBell
 from coatcheck.core.engine import Decision
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.operations import Operation
-from coatcheck.core.session import Loaded
 from coatcheck.drive import run
 from coatcheck.errors import StoreError, TooManySessions
 from coatcheck.stores.memory import MemoryStore

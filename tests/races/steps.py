@@ -13,8 +13,8 @@ from kit import Site, name_and_value
 from coatcheck import Event, Session, StoreError
 from coatcheck.core.engine import Decision
 from coatcheck.core.events import Kind
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.operations import Operation
-from coatcheck.core.session import Loaded
 
 View = Callable[[Session], object]
 

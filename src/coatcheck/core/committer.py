@@ -8,19 +8,27 @@ from typing import Any, NamedTuple
 
 from coatcheck.core.codec import EMPTY, sizes, unpack
 from coatcheck.core.confined import Confined
+from coatcheck.core.content import TOO_LATE
 from coatcheck.core.cookie import LIMIT_BYTES, CookieWriter
 from coatcheck.core.events import Event, Kind, Reason
 from coatcheck.core.facts import Facts
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.operations import Steps
 from coatcheck.core.record import Record
 from coatcheck.core.register import Limits, Register
-from coatcheck.core.session import TOO_EARLY, TOO_LATE, Loaded, Session
+from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer, token_chars
 from coatcheck.errors import CoatcheckError, SessionTooLarge, StoreError, UsageError
 
 _REFRESHES_PER_LIFETIME = 100
 _LONGEST_REFRESH = 3600
+
+_TOO_EARLY = (
+    "this cannot be saved by itself: the browser gets the id of a new session, and a session that is sealed in its"
+    " cookie, with the headers of a response. They keep what was changed before. Where no headers are sent at all,"
+    " as when a websocket is refused, it is lost"
+)
 
 
 class Decision(NamedTuple):
@@ -227,7 +235,7 @@ class Committer(Confined):
         if not changed or session._loaded.down:
             return not (changed or session._gone)
         if not session._closed:
-            raise UsageError(TOO_EARLY)
+            raise UsageError(_TOO_EARLY)
         # Something deep inside was changed: a method of the dict would have raised already.
         self._emit(Event(Kind.DROPPED, Reason.LATE))
         raise UsageError(TOO_LATE)

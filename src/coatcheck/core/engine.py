@@ -16,6 +16,7 @@ from coatcheck.core.cookie import find_values
 from coatcheck.core.events import Event
 from coatcheck.core.keeper import Keeper
 from coatcheck.core.keys import Keyring
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.loader import Loader
 from coatcheck.core.moves import Moves
 from coatcheck.core.operations import Steps
@@ -23,7 +24,7 @@ from coatcheck.core.owners import Owners
 from coatcheck.core.register import Limits, Register
 from coatcheck.core.revocations import Bell, Revocations
 from coatcheck.core.roster import Rosters
-from coatcheck.core.session import Loaded, Session
+from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer
 

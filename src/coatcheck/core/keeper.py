@@ -8,13 +8,14 @@ from typing import cast
 from coatcheck.core.codec import EMPTY, pack
 from coatcheck.core.committer import Committer, Decision
 from coatcheck.core.events import Event, Kind, Reason
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.merge import Draft, additions
 from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import NOBODY, REPLACED, Id, Kept, make_id, write_token
 from coatcheck.core.operations import Steps
 from coatcheck.core.record import Record
 from coatcheck.core.register import Register
-from coatcheck.core.session import Loaded, Session
+from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import TokenSealer
 from coatcheck.errors import SessionTooLarge, StoreError

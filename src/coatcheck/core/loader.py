@@ -10,13 +10,13 @@ from coatcheck.core.confined import Confined
 from coatcheck.core.cookie import HEADER_BYTES, LIMIT_BYTES, find_values
 from coatcheck.core.events import Event, Kind, Reason, Rejected
 from coatcheck.core.facts import FAMILY_BYTES, Facts
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.moves import Moves
 from coatcheck.core.opaque import TOKEN_CHARS, Kept, make_id, read_token
 from coatcheck.core.operations import STORE, Steps
 from coatcheck.core.record import ID_BYTES, Record
 from coatcheck.core.records import SKEW, Reused
 from coatcheck.core.register import Register
-from coatcheck.core.session import Loaded
 from coatcheck.core.settings import Settings
 from coatcheck.core.text import decode
 from coatcheck.core.token import TokenSealer

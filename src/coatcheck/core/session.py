@@ -1,82 +1,26 @@
-"""The dict that a view works with."""
+"""What a view works with: a dict, and what a session has beside that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, Sequence, ValuesView
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 from coatcheck.core import codec
 from coatcheck.core.confined import Confined
-from coatcheck.core.facts import Facts
-from coatcheck.core.merge import ABSENT, Draft, same
-from coatcheck.core.opaque import LIVE, SECRET_BYTES, Id, Kept, record_key
-from coatcheck.core.record import ID_BYTES, Record
+from coatcheck.core.content import Content
+from coatcheck.core.loaded import Loaded
+from coatcheck.core.merge import Draft
+from coatcheck.core.opaque import LIVE, SECRET_BYTES, Id, record_key
+from coatcheck.core.record import ID_BYTES
 from coatcheck.core.sign_in import SignIn
-from coatcheck.errors import CoatcheckError, Unserializable, UsageError
+from coatcheck.errors import CoatcheckError
 
 if TYPE_CHECKING:
     from coatcheck.core.roster import Signed
 
-TOO_LATE = (
-    "the headers of this response are gone, and a change of the session cannot reach the browser"
-    " any more: change it before the response is returned, not while its body is streamed. Only a"
-    " session that is kept in a store, and that the browser has already, can be changed later"
-)
-TOO_EARLY = (
-    "this cannot be saved by itself: the browser gets the id of a new session, and a session that is sealed in its"
-    " cookie, with the headers of a response. They keep what was changed before. Where no headers are sent at all,"
-    " as when a websocket is refused, it is lost"
-)
 
-
-class Loaded(NamedTuple):
-    """What a request brought. A named tuple, for the same reason as `Record`."""
-
-    content: dict[str, Any]
-    record: Record | None
-    """What the content was read from; None for a new session."""
-    reseal: bool
-    """Whether an earlier key or an earlier cookie name had sealed it."""
-    present: tuple[str, ...]
-    """The names of ours that the request had cookies for, good or bad."""
-    now: int
-    kept: Kept | None = None
-    """Where on the server it was."""
-    home: Id | None = None
-    """The id on the server that a session from elsewhere is to have; None for one that has it, or is to have none."""
-    on_server: bool = False
-    """Whether a new session gets an id on the server."""
-    down: bool = False
-    """Whether the store could not say what there is: then nothing is kept either."""
-    facts: Facts | None = None
-    """What is known of it beside its content."""
-    on_login: bool = False
-    """Whether the session gets an id on the server when somebody signs in, and only then."""
-    replaced: bool = False
-    """Whether it came sealed under an id that has been replaced: it can be read, and changed no more."""
-    reused: bytes = b""
-    """The family to be ended, for one of its members came back that had been replaced."""
-    handle: str | None = None
-    """Of that member."""
-
-    def __repr__(self) -> str:
-        return f"<Loaded {self.record}>"
-
-
-class Part(Protocol):
-    """What an application works with in the place of some keys, such as a model of its own."""
-
-    def write(self, content: dict[str, Any]) -> bool:
-        """Puts into the content of the session what was changed here. Gives False if nothing was.
-
-        Raises `CoatcheckError` for what cannot be kept; the content is then as before.
-        """
-        ...  # pyright takes a method without it for one that gives None
-
-
-class Session(SignIn, Confined, MutableMapping[str, Any]):
+class Session(SignIn, Confined, Content):
     """A dict that the server keeps for one browser.
 
     It behaves as a dict in everything a view does. Nothing is decoded before the
@@ -90,16 +34,8 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
     # And every request makes one, which most never look at. So what they all begin with stands in
     # the class, and what only `_open` sets is not read before.
 
-    _data: dict[str, Any] | None = None
-    _closed = False
     _forced = False
     _shut = False
-
-    accessed: bool = False
-    """Whether anything looked at the session in this request: the response then depends on the cookie."""
-
-    _parts: dict[object, Part] | None = None
-    """What is written into the content before this is packed."""
 
     _loaded: Loaded
     _id: bytes | None
@@ -107,19 +43,11 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
     _draft: Draft | None
     _renewed: bool
     _cleared: bool
-    _mutated: bool
     _ended: bool
     _ended_late: bool
     """Whether no commit knows of the end yet."""
-    _gone: bool
-    """Whether others have ended it, and a change went nowhere."""
-    _failed: bool
-    _packed: bytes
-    """The content as it is kept, as far as this request knows; packed."""
-    _kept_as: Id | None
-    """Where a change is kept that comes when the headers are gone."""
     _was: tuple[bytes, Id | None]
-    """These two, before the commit that is under way."""
+    """`_packed` and `_kept_as`, before the commit that is under way."""
 
     _over: Sequence[Signed] = ()
     """Sessions of the user that have to end for this one."""
@@ -168,8 +96,6 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
         """Gives for how many seconds a browser is to keep the cookie of a permanent session."""
         return lifetime
 
-    # Reading
-
     def _open(self) -> dict[str, Any]:
         self.accessed = True
         self._loaded = loaded = self._load()
@@ -195,110 +121,6 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
         if facts is not None and facts.client and self.elsewhere:
             self._tell_elsewhere()
         return content
-
-    def _content(self) -> dict[str, Any]:
-        data = self._data
-        return self._open() if data is None else data
-
-    # No method keeps the content in a variable where it may raise: an error
-    # reporter shows the variables of every frame.
-
-    def __getitem__(self, key: str) -> Any:
-        return (self._open() if self._data is None else self._data)[key]
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return (self._open() if self._data is None else self._data).get(key, default)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._content()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._content())
-
-    def __reversed__(self) -> Iterator[str]:
-        return reversed(self._content())
-
-    def __len__(self) -> int:
-        return len(self._content())
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Session):
-            return self._content() == other._content()
-        return self._content() == other
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def keys(self) -> KeysView[str]:
-        return self._content().keys()
-
-    def values(self) -> ValuesView[Any]:
-        return self._content().values()
-
-    def items(self) -> ItemsView[str, Any]:
-        return self._content().items()
-
-    def copy(self) -> dict[str, Any]:
-        """Gives the content as a plain dict."""
-        return self._content().copy()
-
-    def __copy__(self) -> dict[str, Any]:
-        return self.copy()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        return deepcopy(self._content(), memo)
-
-    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
-        return self._content() | dict(other) if isinstance(other, Mapping) else NotImplemented
-
-    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(other) | self._content() if isinstance(other, Mapping) else NotImplemented
-
-    # Writing
-
-    def _refuse_late(self) -> NoReturn:
-        raise UsageError(TOO_LATE)
-
-    def _change(self) -> dict[str, Any]:
-        """Gives the content to a method that changes it."""
-        content = self._content()
-        if self._closed and self._kept_as is None:
-            del content
-            self._refuse_late()
-        self._failed = False
-        self._mutated = True
-        return content
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self._change()[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        if key not in self._content():
-            raise KeyError(key)
-        del self._change()[key]
-
-    def pop(self, key: str, default: Any = ABSENT) -> Any:
-        if key in self._content():
-            return self._change().pop(key)
-        if default is ABSENT:
-            raise KeyError(key)
-        return default
-
-    def popitem(self) -> tuple[str, Any]:
-        if not self._content():
-            raise KeyError("popitem(): session is empty")
-        return self._change().popitem()
-
-    def setdefault(self, key: str, default: Any = None) -> Any:
-        if key in self._content():
-            return self[key]
-        return self._change().setdefault(key, default)
-
-    def update(self, /, *others: Any, **items: Any) -> None:
-        self._change().update(*others, **items)
-
-    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]  # as dict's
-        self.update(other)
-        return self
 
     def clear(self) -> None:
         """Removes every key. A session that is still empty when the response leaves has ended, as after `destroy`.
@@ -490,60 +312,3 @@ class Session(SignIn, Confined, MutableMapping[str, Any]):
         """Whether a change can be kept no more."""
         self._content()
         return self._closed and self._kept_as is None
-
-    def parts(self) -> dict[object, Part]:
-        """Gives what stands for some keys of this session, each under its owner, to look there and to add.
-
-        A session that is cleared, or has ended, forgets its parts.
-        """
-        self._content()
-        if self._parts is None:
-            self._parts = {}
-        return self._parts
-
-    def gather(self) -> None:
-        """Writes into the content what its parts have changed."""
-        for part in self.parts().values():
-            self._mutated |= part.write(self._content())
-
-    def _follow(self, sent: bytes, kept: bytes) -> None:
-        """Takes over what others have kept beside what was sent.
-
-        A value that is the same stays the object that the application may hold. What another
-        task has changed since it was sent stays too: the next save puts that on top.
-        """
-        mine: Any = codec.unpack(sent)
-        theirs: Any = codec.unpack(kept)
-        data = self._content()
-        for key in {**mine, **theirs}:
-            if same(mine.get(key, ABSENT), theirs.get(key, ABSENT)) or not self._has(key, mine.get(key, ABSENT)):
-                continue
-            if key in theirs:
-                data[key] = theirs[key]
-            else:
-                data.pop(key, None)
-        self._packed = kept
-
-    def _lose(self) -> None:
-        """Forgets the content, for others have ended the session."""
-        self._content().clear()
-        self._parts = None
-        self._kept_as, self._packed, self._gone = None, codec.EMPTY, True
-
-    def _has(self, key: str, value: Any) -> bool:
-        try:
-            return same(self._content().get(key, ABSENT), value)
-        except Unserializable:
-            # The next save says so.
-            return False
-
-    def _pack(self) -> None:
-        try:
-            self._packed = codec.pack(self._data)
-            return
-        except Unserializable as error:
-            problem = error
-        # Without the frames below and what they were raised from: their variables
-        # hold content, which an error reporter would send along.
-        problem.__context__ = None
-        raise problem.with_traceback(None)

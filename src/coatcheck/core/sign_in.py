@@ -13,7 +13,7 @@ from coatcheck.core.text import decode, encode
 from coatcheck.errors import CsrfError, ReauthenticationRequired, UsageError
 
 if TYPE_CHECKING:
-    from coatcheck.core.session import Loaded
+    from coatcheck.core.loaded import Loaded
 
 _CSRF_KEY = "_csrf"
 _CSRF_BYTES = 32

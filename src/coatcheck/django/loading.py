@@ -12,8 +12,8 @@ from coatcheck.async_sessions import AsyncSessions
 from coatcheck.core.cookie import find_values
 from coatcheck.core.engine import Decision
 from coatcheck.core.events import Event, Kind, Reason
+from coatcheck.core.loaded import Loaded
 from coatcheck.core.opaque import write_token
-from coatcheck.core.session import Loaded
 from coatcheck.core.settings import Settings
 from coatcheck.django.configuration import configuration
 from coatcheck.django.expiry import ExpiringSession
