@@ -7,14 +7,13 @@ there so that no page can.
 from __future__ import annotations
 
 import os
-import time
 from typing import Any, NamedTuple, cast
 
 from anatomy import parts, read_without_key
-from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, g, redirect, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.sessions import SecureCookieSessionInterface
-from words import language, say, say_instant, say_span
+from pages import now, show
 
 from coatcheck import Event, Keyring, Session, Settings
 from coatcheck.core.cookie import LIMIT_BYTES, CookieWriter, find_values
@@ -23,10 +22,6 @@ from coatcheck.core.text import decode
 from coatcheck.core.token import TokenSealer
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-# Everything that the page needs comes from here, and no script runs on it, whatever a session holds.
-_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 inspector = Blueprint("inspector", __name__)
 
@@ -61,33 +56,22 @@ def inspect() -> Response:
     value, sealed = (values[0] if values else None), None
     if not session.new:
         value, sealed = _open(values)
-    response = make_response(
-        render_template(
-            "inspect.html",
-            language=language(),
-            say=say,
-            say_instant=say_instant,
-            say_span=say_span,
-            after=request.args.get("after"),
-            now=int(_now()),
-            name=name,
-            value=value,
-            size=len(name) + len(value or ""),
-            limit=LIMIT_BYTES,
-            attributes=_attributes(session.permanent, sealed),
-            parts=parts(value or ""),
-            content=dict(session),
-            flask_value=_flask_value(dict(session)),
-            read_without_key=read_without_key,
-            session=session,
-            sealed=sealed,
-            reason=g.get("reason"),
-        )
+    return show(
+        "inspect.html",
+        after=request.args.get("after"),
+        name=name,
+        value=value,
+        size=len(name) + len(value or ""),
+        limit=LIMIT_BYTES,
+        attributes=_attributes(session.permanent, sealed),
+        parts=parts(value or ""),
+        content=dict(session),
+        flask_value=_flask_value(dict(session)),
+        read_without_key=read_without_key,
+        session=session,
+        sealed=sealed,
+        reason=g.get("reason"),
     )
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Security-Policy"] = _POLICY
-    response.vary.add("Cookie")
-    return response
 
 
 @inspector.get("/favicon.ico")
@@ -110,7 +94,7 @@ def play() -> Response:
         middle = len(values[0]) // 2
         value = values[0][:middle] + _other(values[0][middle]) + values[0][middle + 1 :]
         lifetime = int(current_app.permanent_session_lifetime.total_seconds())
-        cookie = _writer().write(value, https=request.is_secure, max_age=lifetime, now=int(_now()))
+        cookie = _writer().write(value, https=request.is_secure, max_age=lifetime, now=int(now()))
         response.headers.add("Set-Cookie", cookie)
         response.headers["Cache-Control"] = "no-store"
     return response
@@ -123,11 +107,6 @@ def _back(action: str | None) -> Response:
 def _other(character: str) -> str:
     """Gives another character of a token; for that one, the first again."""
     return _ALPHABET[_ALPHABET.find(character) ^ 1]
-
-
-def _now() -> float:
-    clock = current_app.config.get("SESSION_CLOCK") or time.time
-    return float(clock())
 
 
 def _cookies() -> tuple[str, tuple[str, ...]]:
@@ -156,7 +135,7 @@ def _open(values: tuple[str, ...]) -> tuple[str, Sealed]:
     lifetime = current_app.permanent_session_lifetime.total_seconds()
     for value in values:
         try:
-            record, by_primary = sealer.open(value, _now())
+            record, by_primary = sealer.open(value, now())
         except Rejected:
             continue
         key_id = decode(value)[1:5].hex()

@@ -15,6 +15,7 @@ ADDRESSES = {
     "/username/": "reads the name",
     "/inspect/": "shows what your browser holds of it, and what the server sees",
     "/delete_user/": "deletes the name",
+    "/account/": "signs you in, out, and out elsewhere",
 }
 
 

@@ -104,7 +104,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "handle": ("Handle", "会话标识"),
     "handle_note": ("safe to log, useless as a cookie", "可以写进日志，不能当 Cookie 用"),
     "empty": ("The session is empty", "会话是空的"),
-    "rejected": ("Your browser sent a cookie, and it does not open.", "浏览器发来了 Cookie，但它打不开。"),
+    "rejected": ("Your browser sent a cookie, and it gives no session.", "浏览器发来了 Cookie，但它不对应有效的会话。"),
     "reason": ("Reason", "原因"),
     "rejected_note": (
         "The views see an empty session and no error. The cookie stays in your browser until a view writes a new one.",
@@ -114,11 +114,58 @@ TEXTS: dict[str, tuple[str, str]] = {
         "<a href='/'>Visit <code>/</code></a> to keep a name in it, then come back. The first button above does both.",
         "请先<a href='/'>访问 <code>/</code></a>，它会存入一个用户名，再回到这里。上面的第一个按钮一次完成这两步。",
     ),
+    "user": ("Signed in", "登录者"),
+    "guest": ("nobody", "无"),
+    "to_account": ("Sign in or out", "登录或退出"),
     # Its foot
     "foot": (
         "This page is for a demonstration. HttpOnly keeps the cookie from pages, and a real site never prints it.",
         "本页仅用于演示。HttpOnly 的作用是不让网页读到 Cookie，真实的网站从不把它显示出来。",
     ),
+    # The pages about signing in
+    "pages": ("Pages of the demo", "演示的页面"),
+    "account_title": ("Who is signed in?", "谁登录了？"),
+    "sign_in": ("Sign in", "登录"),
+    "sign_in_note": (
+        "A name is enough: this is a demonstration. A real site checks a password before <code>session.login</code>.",
+        "这是演示，填个名字就能登录。真实的网站先核对密码，再调用 <code>session.login</code>。",
+    ),
+    "your_name": ("Name", "名字"),
+    "no_name": ("Please enter a name of 1 to {longest} characters.", "请填写名字，1 到 {longest} 个字符。"),
+    "old_form": (
+        "That form was no longer good, and nothing was done. Please go on from here.",
+        "刚才的表单已经失效，没有执行任何操作。请从这里继续。",
+    ),
+    "nobody_here": ("Nobody is signed in with this browser.", "这个浏览器没有登录。"),
+    "since": ("Since", "登录时间"),
+    "sign_out": ("Sign out", "退出登录"),
+    "about_sign_out": ("ends the session, and every copy of its cookie", "结束会话，Cookie 的副本也全部失效"),
+    "sessions": ("Where you are signed in", "已登录的设备"),
+    "about_sessions": (
+        "take the same name in another browser, and sign it out from here",
+        "在另一个浏览器用同一个名字登录，再从这里让它退出",
+    ),
+    "private_title": ("For the newly signed in", "刚登录才能看"),
+    "about_private": ("a page that asks you to sign in again after {fresh}", "登录满 {fresh}后会要求重新登录的页面"),
+    "private_open": (
+        "You signed in {span} ago, and this page is open to you.",
+        "您在 {span}前登录，可以看到这个页面。",
+    ),
+    "private_note": (
+        "Load it again after {fresh}, and <code>session.require_fresh</code> has you sign in once more.",
+        "满 {fresh}后再刷新，<code>session.require_fresh</code> 会要求重新登录。",
+    ),
+    "private_use": (
+        "Sites do so before a change of the password or the address, and before a payment.",
+        "网站在修改密码、修改地址和付款之前这样做。",
+    ),
+    "confirm_title": ("Is it still you?", "还是您本人吗？"),
+    "confirm_note": (
+        "You signed in {span} ago. The page that you want asks you to sign in again after {fresh}.",
+        "您在 {span}前登录。您要看的页面在登录满 {fresh}后要求重新登录。",
+    ),
+    "confirm_password": ("A real site asks for the password here.", "真实的网站会在这里询问密码。"),
+    "sign_in_again": ("Sign in again", "重新登录"),
     # Why a cookie gave no session
     "too_long": ("It is longer than a browser keeps.", "它超过了浏览器能保存的长度。"),
     "malformed": (
@@ -175,6 +222,11 @@ def language() -> str:
 def _vary(response: Response) -> Response:
     response.vary.add("Accept-Language")
     return response
+
+
+def vocabulary() -> dict[str, Any]:
+    """Gives what each template needs to speak."""
+    return {"language": language(), "say": say, "say_instant": say_instant, "say_span": say_span}
 
 
 def say(text: str, **values: Any) -> Markup:

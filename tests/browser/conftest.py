@@ -55,7 +55,8 @@ def restarted_demo(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def full_demo(tmp_path: Path) -> Iterator[str]:
-    """The demo with a view `/fill/`, which fills the session with long and hostile words."""
+    """The demo with a view `/fill/`, which fills the session with long and hostile words, and a clock of its own, which
+    `/later/` advances by more than a minute."""
     with running(FULL_DEMO, tmp_path / "log") as origin:
         yield origin
 

@@ -1,29 +1,19 @@
-"""The demo as Chromium sees it: its cookie, its views and the page that shows both ends."""
+"""The demo as Chromium sees it: its cookie, its views, and the page that shows both ends."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from browser.scripts import FAINT_TEXT, FOCUSED, OVERFLOWING
-from browser.visitor import Visitor, program
+from browser.visitor import Visitor, cookie_of, each_language, program
 from selenium.webdriver.common.keys import Keys
 
 pytestmark = pytest.mark.browser
 
 WEEK = 604800
-ENGLISH, CHINESE = "en-US,en", "zh-CN,zh"
-
-each_language = pytest.mark.parametrize("languages", [ENGLISH, CHINESE])
 each_state = pytest.mark.parametrize("state", ["empty", "with content", "tampered"])
-
-
-def cookie_of(visitor: Visitor) -> dict[str, Any]:
-    cookie = visitor.cookie
-    assert cookie is not None
-    return cookie
 
 
 def tamper(visitor: Visitor) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -51,6 +54,10 @@ def start_browser(languages: str, profile: Path) -> Chrome:
     return Chrome(options, ChromeService(program("chromedriver")))
 
 
+ENGLISH, CHINESE = "en-US,en", "zh-CN,zh"
+each_language = pytest.mark.parametrize("languages", [ENGLISH, CHINESE])
+
+
 class Visitor:
     """Somebody who has not been here before, in front of a desktop that prefers light pages."""
 
@@ -64,6 +71,7 @@ class Visitor:
         self.complaints()
         self.resize(1280, 900)
         self.prefer("light")
+        self.call_itself("")
 
     def visit(self, path: str) -> str:
         """Opens a page and gives what it says."""
@@ -76,6 +84,23 @@ class Visitor:
         button.click()
         WebDriverWait(self.driver, 10, 0.02).until(lambda driver: "after=" in driver.current_url)
         return self.text
+
+    def follow(self, name: str) -> str:
+        """Presses the one button or link whose name, as a screen reader says it, begins so. Gives what comes then."""
+        found = self.driver.find_elements(By.CSS_SELECTOR, "a, button")
+        (only,) = [each for each in found if str(each.accessible_name).startswith(name)]
+        with self.leaving():
+            only.click()
+        return self.text
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Waits at the end until another page has taken the place of this one."""
+        self.run("window.stillHere = true")
+        yield
+        # While the one goes and the other comes, the driver may have none to ask.
+        waiting = WebDriverWait(self.driver, 20, 0.02, ignored_exceptions=[WebDriverException])
+        waiting.until(lambda _: self.run("return !window.stillHere && document.readyState === 'complete'"))
 
     def type(self, *keys: str) -> None:
         for key in keys:
@@ -92,6 +117,10 @@ class Visitor:
     def cookie(self) -> dict[str, Any] | None:
         """The session's cookie as the browser keeps it."""
         return self.driver.get_cookie("session")
+
+    def call_itself(self, agent: str) -> None:
+        """Sends another User-Agent from now on; with "", the browser's own."""
+        self.driver.execute_cdp_cmd("Emulation.setUserAgentOverride", {"userAgent": agent})
 
     def resize(self, width: int, height: int) -> None:
         """Makes the view so large, in the pixels of CSS. A window has a smallest width, a view has none."""
@@ -115,3 +144,9 @@ class Visitor:
     def _log(self, kind: str) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = self.driver.get_log(kind)  # type: ignore[no-untyped-call]
         return entries
+
+
+def cookie_of(visitor: Visitor) -> dict[str, Any]:
+    cookie = visitor.cookie
+    assert cookie is not None
+    return cookie
