@@ -14,6 +14,7 @@ from kit import NOON, SECRET
 
 from coatcheck import Keyring, StoreError
 from coatcheck.bell import LocalBell
+from coatcheck.core import endings
 from coatcheck.core.endings import ENDED, EVERYONE, GRACE, REVOKED, ROTATED, USER, Ending
 from coatcheck.core.events import Reason
 from coatcheck.core.facts import Facts
@@ -140,6 +141,47 @@ def test_a_users_sessions_end_that_began_before_but_for_the_one_that_is_kept(sto
     last = process.end(Ending(USER, subject, NOON + LIFE))
     assert process.judge(OTHER, seen=last - 1) is Reason.REVOKED
     assert process.judge(OTHER, seen=last) is None
+
+
+def test_a_user_whom_nothing_named_is_ended_by_the_next_entry_that_does(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it was said before that nothing does, and of however many."""
+    monkeypatch.setattr(endings, "_USERS_KEPT", 3)
+    process, other = Process(store), Process(store)
+    subject = process.list.owners.find(7).subjects[0]
+    for _ in range(2):
+        for user_id in (*range(10), "7"):
+            assert process.judge(user_id=user_id) is None
+            assert process.list.clears(Record(b"i" * 16, NOON, NOON, b""), Facts(0, FAMILY, user_id=user_id))
+    other.end(Ending(USER, subject, NOON + LIFE))
+    process.look(NOON + 2)
+    for user_id in (7, "7"):
+        assert process.judge(user_id=user_id) is Reason.REVOKED
+        assert not process.list.clears(Record(b"i" * 16, NOON, NOON, b""), Facts(0, FAMILY, user_id=user_id))
+    assert process.judge(user_id=8) is None
+
+
+def test_an_entry_that_comes_while_a_user_is_looked_for_is_not_missed(store: MemoryStore) -> None:
+    process, other = Process(store), Process(store)
+    owners = process.list.owners
+    record, facts = Record(b"i" * 16, NOON, NOON, b""), Facts(0, FAMILY, user_id=7)
+
+    class Meanwhile(dict[bytes, Any]):
+        """What is known of users. The entry comes right after the look."""
+
+        def __contains__(self, subject: object) -> bool:
+            found = super().__contains__(subject)
+            process.list._before = dict(self)  # noqa: SLF001  # as `_take` does it
+            other.end(Ending(USER, owners.find(7).subjects[0], NOON + LIFE))
+            process.look(NOON + 2)
+            return found
+
+    process.list._before = Meanwhile()  # noqa: SLF001  # between two instructions
+    # It was so when it was asked; and is so for nobody who asks later.
+    assert process.list.clears(record, facts)
+    assert not process.list.clears(record, facts)
+    assert process.judge() is Reason.REVOKED
 
 
 def test_everyones_sessions_end_that_began_before_those_of_guests_too(store: MemoryStore) -> None:

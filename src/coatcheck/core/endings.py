@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from coatcheck.core.confined import Confined
 from coatcheck.core.events import Reason
-from coatcheck.core.facts import FAMILY_BYTES, Facts
+from coatcheck.core.facts import FAMILY_BYTES, Facts, UserId
 from coatcheck.core.owners import Owners
 from coatcheck.core.record import Record
 
@@ -32,6 +32,7 @@ ENTRY = Struct(">B16sQQ16s")
 # How long an id that was replaced is still good for requests under way, in seconds.
 GRACE = 10
 MICRO = 1_000_000
+_USERS_KEPT = 4096
 # In the year 146 000.
 _LAST_INSTANT = 2**62
 # In the year 36 000. Some stores have no room for more.
@@ -59,6 +60,9 @@ class Endings(Confined):
         self._ended: dict[bytes, int] = {}
         # By user or key ring: instants, each with the family that is kept.
         self._before: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
+        # Users that nothing in there names: a look at a set, in place of the hashes of a user under all keys, is half
+        # a microsecond less for every request. Whenever an entry is added, another set takes its place.
+        self._unnamed: set[UserId] = set()
         self._everyone = 0
         self._until: dict[bytes, int] = {}
         self._lock = Lock()
@@ -81,10 +85,16 @@ class Endings(Confined):
         ended = self._ended
         if family in ended or record.id[:FAMILY_BYTES] in ended or self._everyone > seen:
             return False
-        if user_id is not None and self._before:
-            for subject in self.owners.find(user_id).subjects:
-                if subject in self._before:
-                    return False
+        return user_id is None or user_id in self._unnamed or self._is_unnamed(user_id)
+
+    def _is_unnamed(self, user_id: UserId) -> bool:
+        # The set of before the look: what is added meanwhile has replaced it.
+        unnamed = self._unnamed
+        if any(subject in self._before for subject in self.owners.find(user_id).subjects):
+            return False
+        if len(unnamed) >= _USERS_KEPT:
+            unnamed.clear()
+        unnamed.add(user_id)
         return True
 
     def judge(self, record: Record, facts: Facts | None, now: float) -> Reason | None:
@@ -134,6 +144,7 @@ class Endings(Confined):
                     self._ended[subject] = -kind
                 self._until[subject] = max(min(until, _LAST_SECOND), self._until.get(subject, 0))
                 self.latest = max(self.latest, instant)
+            self._unnamed = set()
 
     def _forget(self, now: float) -> None:
         """Leaves out what concerns no cookie any more."""
