@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -67,6 +68,14 @@ async def serving(app: web.Application, **options: Any) -> AsyncIterator[Client]
 async def text(client: Client, path: str) -> str:
     async with client.get(path) as answer:
         return await answer.text()
+
+
+async def comes_to(client: Client, path: str, expected: str) -> bool:
+    """Waits until a page says this: a handler that is alone at its work is done at a time that nobody else knows."""
+    async with asyncio.timeout(60):
+        while await text(client, path) != expected:
+            pass
+    return True
 
 
 def cookies(answer: ClientResponse) -> list[str]:

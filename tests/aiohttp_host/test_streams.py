@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError, web
-from aiohttp_host.served import Client, Handler, look, put, serving, shop, text
+from aiohttp_host.served import Client, Handler, comes_to, look, put, serving, shop, text
 from asgi.exchange import in_loop
 
 from coatcheck import Kind, Reason
@@ -171,7 +171,7 @@ async def test_a_client_that_is_gone_is_no_reason_to_forget_a_change(store: Asyn
         answer.close()
         gone.set()
         await done.wait()
-        assert await text(client, "/look") == "{'user': 'ann', 'seen': True}"
+        assert await comes_to(client, "/look", "{'user': 'ann', 'seen': True}")
 
 
 @in_loop

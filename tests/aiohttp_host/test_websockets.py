@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
-from aiohttp_host.served import Handler, look, put, serving, shop, text
+from aiohttp_host.served import Handler, comes_to, look, put, serving, shop, text
 from asgi.exchange import in_loop
 
 from coatcheck import Kind, Reason, UsageError
@@ -106,7 +106,7 @@ async def test_what_it_changed_is_kept_however_it_ends(end: str, store: AsyncFai
             response.connection.transport.abort()
         await ws.close()
         await app[ENDED].wait()
-        assert await text(client, "/look") == "{'user': 'ann', 'seen': True}"
+        assert await comes_to(client, "/look", "{'user': 'ann', 'seen': True}")
 
 
 @in_loop

@@ -11,19 +11,30 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from random import SystemRandom
 
 HOST = "127.0.0.1"
 # A machine that is busy with other things starts a database slowly.
 _PATIENCE = 90
 
 
+# Below those that a system gives to whoever asks for any: until a server listens at its port, somebody else would be
+# given it. A Redis of a cluster has another one, 10000 above.
+_PORTS = range(10_240, 22_000)
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Gives a port that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Gives a port that nobody listens at, once."""
+    while True:
+        port = SystemRandom().choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def program(name: str, *folders: str) -> str:
