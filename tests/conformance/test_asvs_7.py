@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from coatcheck.core.events import Kind, Reason
 
 Make = Callable[..., Site]
 ALONE = {"cookie": NOT_REMEMBERED}
+FEDERATED = Path(__file__).parents[2] / "docs" / "single-sign-on.md"
 UNLISTED = {"cookie": NO_LIST}
 
 
@@ -43,6 +45,42 @@ def test_one_login_too_many_ends_the_oldest_session_or_is_refused(on_both: Make,
     first.do(login("ann"))
     second.do(login("ann"))
     assert (second.status, second.set, first.user, second.user) == (403, [], "ann", None)
+
+
+@row("ASVS 7.1.3", "How federated systems are tied together is documented", "helps", UNLISTED)
+def test_a_provider_s_logout_ends_the_session_that_its_sign_in_began(on_both: Make, able: bool) -> None:
+    """The page is the document, and tests/docs runs it against a provider. This is what it rests on, in each mode."""
+
+    def sign_in(current: Any) -> Any:
+        current.login("ann")
+        return current.handle
+
+    told = FEDERATED.read_text().partition("\n## How it hangs together\n")[2]
+    for call in ("session.login(sub)", "session.logout()", "revoke(handle, user_id=sub)", "revoke_user(sub)"):
+        assert f"`{call}`" in told
+    site = on_both()
+    here, there, third, other = (Visitor(site, agent=agent) for agent in ("PC/1", "Phone/1", "TV/1", "PC/1"))
+    here.do(lambda current: current.update(cart="full"))
+    handle = here.do(sign_in)
+    for visitor, user in ((there, "ann"), (third, "ann"), (other, "bob")):
+        visitor.do(login(user))
+    if not able:
+        with pytest.raises(UsageError, match="revocations="):
+            site.revoke(handle, "ann")
+        with pytest.raises(UsageError, match="revocations="):
+            site.revoke_user("ann")
+        return
+    assert here.do(dict) == {"cart": "full"}
+    assert not site.revoke(handle, "bob")
+    assert site.revoke(handle, "ann")
+    assert [visitor.user for visitor in (here, there, third, other)] == [None, "ann", "ann", "bob"]
+    # The handle of the list names a session through all its ids.
+    (lasting,) = (info.handle for info in site.sessions_of("ann") if info.user_agent == "Phone/1")
+    there.do(lambda current: current.regenerate())
+    assert site.revoke(lasting, "ann")
+    assert [visitor.user for visitor in (there, third)] == [None, "ann"]
+    assert site.revoke_user("ann") == 1
+    assert [visitor.user for visitor in (third, other)] == [None, "bob"]
 
 
 @row("ASVS 7.2.1", "A trusted backend checks the token", "fulfils")
