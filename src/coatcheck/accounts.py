@@ -81,7 +81,7 @@ class AccountCalls:
         steps = sessions.engine.accounts.sessions_of(
             user_id, self._current() if current is None else current, sessions.clock()
         )
-        return _shown(_run(sessions, steps))
+        return _shown(self._run(sessions, steps))
 
     def revoke(self, handle: str, *, user_id: UserId) -> bool:
         """Ends one session of a user, wherever it is. Gives False, and ends nothing, where this user has none such.
@@ -90,7 +90,7 @@ class AccountCalls:
             handle: as `sessions_of` gives it; `session.handle` is taken too.
         """
         sessions = self._accounts()
-        return _run(sessions, sessions.engine.accounts.revoke(handle, user_id, sessions.clock()))
+        return self._run(sessions, sessions.engine.accounts.revoke(handle, user_id, sessions.clock()))
 
     def revoke_user(self, user_id: UserId, *, keep: Session | None = None) -> int:
         """Ends all sessions of a user (ASVS 7.4.2), or all but one (7.4.3). Gives how many the user had.
@@ -99,12 +99,20 @@ class AccountCalls:
             keep: the session that goes on.
         """
         sessions = self._accounts()
-        return _run(sessions, sessions.engine.accounts.revoke_user(user_id, keep, sessions.clock()))
+        return self._run(sessions, sessions.engine.accounts.revoke_user(user_id, keep, sessions.clock()))
 
     def revoke_everyone(self) -> None:
         """Ends all sessions there are, those of guests too (ASVS 7.4.5)."""
         sessions = self._accounts()
-        _run(sessions, sessions.engine.accounts.revoke_everyone(sessions.clock()))
+        self._run(sessions, sessions.engine.accounts.revoke_everyone(sessions.clock()))
+
+    def _run(self, sessions: Sessions, steps: Steps[_T]) -> _T:
+        """Does what a call says. A host whose framework answers to errors of its own kind raises one of those."""
+        try:
+            return run(steps, sessions.stores)
+        except StoreError as error:
+            sessions.watch.store_down(error)
+            raise
 
 
 class AsyncAccountCalls:
@@ -122,38 +130,29 @@ class AsyncAccountCalls:
         steps = sessions.engine.accounts.sessions_of(
             user_id, self._current() if current is None else current, sessions.clock()
         )
-        return _shown(await _run_async(sessions, steps))
+        return _shown(await self._run_async(sessions, steps))
 
     async def revoke(self, handle: str, *, user_id: UserId) -> bool:
         """As `AccountCalls.revoke`."""
         sessions = self._accounts()
-        return await _run_async(sessions, sessions.engine.accounts.revoke(handle, user_id, sessions.clock()))
+        return await self._run_async(sessions, sessions.engine.accounts.revoke(handle, user_id, sessions.clock()))
 
     async def revoke_user(self, user_id: UserId, *, keep: Session | None = None) -> int:
         """As `AccountCalls.revoke_user`."""
         sessions = self._accounts()
-        return await _run_async(sessions, sessions.engine.accounts.revoke_user(user_id, keep, sessions.clock()))
+        return await self._run_async(sessions, sessions.engine.accounts.revoke_user(user_id, keep, sessions.clock()))
 
     async def revoke_everyone(self) -> None:
         """As `AccountCalls.revoke_everyone`."""
         sessions = self._accounts()
-        await _run_async(sessions, sessions.engine.accounts.revoke_everyone(sessions.clock()))
+        await self._run_async(sessions, sessions.engine.accounts.revoke_everyone(sessions.clock()))
 
-
-def _run(sessions: Sessions, steps: Steps[_T]) -> _T:
-    try:
-        return run(steps, sessions.stores)
-    except StoreError as error:
-        sessions.watch.store_down(error)
-        raise
-
-
-async def _run_async(sessions: AsyncSessions, steps: Steps[_T]) -> _T:
-    try:
-        return await run_async(steps, sessions.stores)
-    except StoreError as error:
-        sessions.watch.store_down(error)
-        raise
+    async def _run_async(self, sessions: AsyncSessions, steps: Steps[_T]) -> _T:
+        try:
+            return await run_async(steps, sessions.stores)
+        except StoreError as error:
+            sessions.watch.store_down(error)
+            raise
 
 
 def _shown(found: list[Found]) -> list[SessionInfo]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 try:
     from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
@@ -28,6 +28,8 @@ from coatcheck.accounts import AccountCalls
 from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import BODILESS, protection, put
 from coatcheck.core.loaded import Loaded
+from coatcheck.core.operations import Steps
+from coatcheck.core.session import Session
 from coatcheck.errors import CoatcheckError, StoreError, TooManySessions, UsageError
 from coatcheck.options import Options
 from coatcheck.sessions import FORBIDDEN, UNAVAILABLE, Sessions
@@ -38,6 +40,8 @@ __all__ = ["PyramidSession", "get_accounts", "includeme", "session_factory"]
 # The keys of Pyramid's own sessions.
 _FLASH = "_f_"
 _CSRF = "_csrft_"
+
+_T = TypeVar("_T")
 
 
 def includeme(config: Any) -> None:
@@ -96,7 +100,26 @@ def get_accounts(request: Any) -> AccountCalls:
     session = request.session
     if not isinstance(session, PyramidSession):
         raise UsageError("request.session is not of coatcheck.pyramid")
-    return session._sessions  # noqa: SLF001  # its own
+    return _Accounts(session)
+
+
+class _Accounts(AccountCalls):
+    """The calls, for one request."""
+
+    def __init__(self, session: PyramidSession) -> None:
+        self._session = session
+
+    def _accounts(self) -> Sessions:
+        return self._session._sessions  # noqa: SLF001  # its own
+
+    def _current(self) -> Session:
+        return self._session
+
+    def _run(self, sessions: Sessions, steps: Steps[_T]) -> _T:
+        try:
+            return super()._run(sessions, steps)
+        except StoreError as error:
+            raise _StoreUnavailable(error) from None
 
 
 class _StoreUnavailable(StoreError, HTTPServiceUnavailable):  # type: ignore[misc]  # Pyramid has no types

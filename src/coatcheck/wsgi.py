@@ -77,6 +77,9 @@ class SessionMiddleware(AccountCalls):
             close(body)
         return response.refusal
 
+    def _accounts(self) -> Sessions:
+        return self.sessions
+
 
 class WSGISession(RequestSession):
     """The session of one request to a WSGI application."""
