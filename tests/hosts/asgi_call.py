@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 
-from hosts.host import Answer
+from hosts.host import Answer, View, pieces_async
+
+
+async def pieces_of(view: View, scope: MutableMapping[str, Any]) -> str | Iterator[str]:
+    """Runs a page of an application below our ASGI middleware."""
+    return await pieces_async(view, scope["session"], scope["coatcheck"])
 
 
 class AsgiCaller:

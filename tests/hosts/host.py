@@ -6,9 +6,36 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
-from coatcheck import Session
+from coatcheck import Session, UsageError
 
-View: TypeAlias = Callable[[Session], object]
+
+class Asking:
+    """A page that lists or ends the sessions of a user.
+
+    Args:
+        call: gets the session, and what the host's documentation names for the calls (`accounts`). Gives what one of
+            these gives; an async host awaits it.
+        show: makes the text of the page of that. A `UsageError` is shown by its name.
+    """
+
+    def __init__(self, call: Callable[[Session, Any], Any], show: Callable[[Any], str] = repr) -> None:
+        self._call = call
+        self._show = show
+
+    def text(self, session: Session, accounts: Any) -> str:
+        try:
+            return self._show(self._call(session, accounts))
+        except UsageError as error:
+            return type(error).__name__
+
+    async def text_async(self, session: Session, accounts: Any) -> str:
+        try:
+            return self._show(await self._call(session, accounts))
+        except UsageError as error:
+            return type(error).__name__
+
+
+View: TypeAlias = Callable[[Session], object] | Asking
 """A page. It gets the session, and gives the text of the page, or None. A generator function is a streamed page:
 what it yields is sent piece by piece, and the code before the first piece runs when the headers are gone."""
 
@@ -57,6 +84,15 @@ class Answer(NamedTuple):
         return [field.strip().lower() for value in self.all("Cache-Control") for field in value.split(",")]
 
 
+PAGE_OF_ANY_ERROR = {
+    "test_a_call_that_fails_with_the_store_is_a_503": (
+        "The framework makes a 500 of every error that nobody handles, and a call is not of the request as a look at"
+        " the session is: handle `StoreError`"
+    )
+}
+"""What hosts differ in whose framework lets no error through."""
+
+
 class Host(ABC):
     """One framework with our sessions. Each adapter is a subclass.
 
@@ -69,8 +105,13 @@ class Host(ABC):
     name: ClassVar[str]
     """As the table of the documentation calls it."""
     is_async: ClassVar[bool]
-    differs: ClassVar[Mapping[str, str]] = {}
-    """By the name of a test of the suite: why this host cannot do that. Some case of the test must then fail."""
+    differs: ClassVar[Mapping[str, str]] = {
+        "test_which_session_is_this_one_need_not_be_said": (
+            "What has the calls is the application's and knows of no request: give it `current=session`"
+        )
+    }
+    """By the name of a test of the suite: why this host cannot do that. Some case of the test must then fail.
+    Most have the calls where no request is known, so that is what a host says that says nothing else."""
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         self.views = views
@@ -126,8 +167,15 @@ class Browser:
         return answer
 
 
-def pieces(view: View, session: Session) -> str | Iterator[str]:
-    """Runs a page. Gives its text, or the pieces of a streamed one."""
+async def pieces_async(view: View, session: Session, accounts: Any) -> str | Iterator[str]:
+    """As `pieces`, for a host whose account calls are awaited."""
+    return await view.text_async(session, accounts) if isinstance(view, Asking) else pieces(view, session, accounts)
+
+
+def pieces(view: View, session: Session, accounts: Any) -> str | Iterator[str]:
+    """Runs a page, with what has the account calls. Gives its text, or the pieces of a streamed one."""
+    if isinstance(view, Asking):
+        return view.text(session, accounts)
     result = view(session)
     if isinstance(result, (Iterator, Page)):
         return result

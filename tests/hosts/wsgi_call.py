@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hosts.host import Answer
+from hosts.host import Answer, View, pieces
+
+
+def pieces_of(view: View, environ: Mapping[str, Any]) -> str | Iterator[str]:
+    """Runs a page of an application below our WSGI middleware."""
+    return pieces(view, environ["coatcheck.session"], environ["coatcheck"])
 
 
 class WsgiCaller:

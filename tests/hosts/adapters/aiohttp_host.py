@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
-from hosts.host import Answer, Host, View, headers_of, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces_async
 
-from coatcheck.aiohttp import get_session, setup
+from coatcheck.aiohttp import get_accounts, get_session, setup
 
 
 class AiohttpHost(Host):
@@ -21,7 +21,8 @@ class AiohttpHost(Host):
         app = web.Application(middlewares=[_behind_a_proxy])
 
         async def page(request: web.Request) -> web.StreamResponse:
-            result = pieces(self.views[request.match_info["name"]], await get_session(request))
+            view = self.views[request.match_info["name"]]
+            result = await pieces_async(view, await get_session(request), get_accounts(request))
             if isinstance(result, str):
                 return web.Response(text=result, headers=headers_of(result))
             response = web.StreamResponse()

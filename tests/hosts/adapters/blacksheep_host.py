@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from blacksheep import Application, Content, Request, Response, Router, StreamedContent
 from hosts.adapters.starlette import rename
-from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, headers_of, pieces
+from hosts.asgi_call import AsgiCaller, pieces_of
+from hosts.host import PAGE_OF_ANY_ERROR, Answer, Host, View, headers_of
 
 from coatcheck.asgi import SessionMiddleware
 
@@ -16,6 +16,7 @@ from coatcheck.asgi import SessionMiddleware
 class BlackSheepHost(Host):
     name = "BlackSheep"
     is_async = True
+    differs: ClassVar[Mapping[str, str]] = {**Host.differs, **PAGE_OF_ANY_ERROR}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)
@@ -24,7 +25,7 @@ class BlackSheepHost(Host):
 
         @app.router.get("/{name}")
         async def page(name: str, request: Request) -> Response:
-            result = pieces(self.views[name], cast(Any, request.scope)["session"])
+            result = await pieces_of(self.views[name], cast(Any, request.scope))
             if isinstance(result, Iterator):
 
                 async def provide() -> AsyncIterator[bytes]:

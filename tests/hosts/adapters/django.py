@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import django
@@ -17,14 +17,23 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test.utils import override_settings
 from django.urls import path
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, headers_of, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces, pieces_async
 from hosts.wsgi_call import WsgiCaller
 from kit import SECRET
 
+import coatcheck.django
 from coatcheck.core.settings import config_key
 
 OURS = "coatcheck.django.SessionMiddleware"
 THEIRS = "django.contrib.sessions.middleware.SessionMiddleware"
+
+AWAITED = SimpleNamespace(
+    sessions_of=coatcheck.django.asessions_of,
+    revoke=coatcheck.django.arevoke,
+    revoke_user=coatcheck.django.arevoke_user,
+    revoke_everyone=coatcheck.django.arevoke_everyone,
+)
+"""The account calls of async views, by the names that other hosts have for them."""
 
 
 def configure() -> None:
@@ -109,7 +118,7 @@ class DjangoByWsgi(_Django):
         self._caller = WsgiCaller(WSGIHandler())
 
     def page(self, request: Any, name: str) -> Any:
-        result = pieces(self.views[name], request.session)
+        result = pieces(self.views[name], request.session, coatcheck.django)
         return (
             HttpResponse(result, headers=headers_of(result))
             if isinstance(result, str)
@@ -130,7 +139,7 @@ class DjangoByAsgi(_Django):
         await request.session.afetch()
         # Django leaves the request open where a stream breaks off.
         self._stack.callback(request.close)
-        result = pieces(self.views[name], request.session)
+        result = await pieces_async(self.views[name], request.session, AWAITED)
         return (
             HttpResponse(result, headers=headers_of(result))
             if isinstance(result, str)
@@ -155,6 +164,7 @@ class DjangosOwnMiddleware(DjangoByWsgi):
     name = "Django (WSGI, its own middleware)"
     middleware = THEIRS
     differs: ClassVar[Mapping[str, str]] = {
+        **Host.differs,
         "test_a_response_that_sets_the_cookie_is_stored_by_no_cache": _NO_STORE,
         "test_it_is_renewed_only_now_and_then": _NO_STORE,
         "test_the_cookie_is_httponly_lax_and_for_the_whole_host": _COOKIE,
@@ -167,6 +177,8 @@ class DjangosOwnMiddleware(DjangoByWsgi):
         "test_an_empty_cookie_is_none_and_takes_nothing_from_the_good_one": _HEADER,
         "test_a_page_that_asks_to_be_stored_is_not_where_the_cookie_is_set": _NO_STORE,
         "test_the_address_and_the_browser_of_a_request_are_known": _REQUEST,
+        "test_a_session_is_listed_with_the_client_that_signed_in": _REQUEST,
+        "test_a_call_that_fails_with_the_store_is_a_503": _DOWN,
         "test_a_session_that_is_used_from_elsewhere_goes_on_and_says_so": _REQUEST,
         "test_the_browser_is_told_to_clear_what_it_has_where_a_logout_says_so": (
             "Django's own middleware writes a cookie and no other header for the session"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import falcon.asgi
 from hosts.adapters.starlette import rename
-from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, headers_of, pieces
+from hosts.asgi_call import AsgiCaller, pieces_of
+from hosts.host import PAGE_OF_ANY_ERROR, Answer, Host, View, headers_of
 
 from coatcheck.asgi import SessionMiddleware
 
@@ -16,6 +16,7 @@ from coatcheck.asgi import SessionMiddleware
 class FalconASGIHost(Host):
     name = "Falcon, ASGI"
     is_async = True
+    differs: ClassVar[Mapping[str, str]] = {**Host.differs, **PAGE_OF_ANY_ERROR}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)
@@ -25,7 +26,7 @@ class FalconASGIHost(Host):
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response, name: str) -> None:
         response.content_type = falcon.MEDIA_TEXT
-        result = pieces(self.views[name], request.scope["session"])
+        result = await pieces_of(self.views[name], request.scope)
         if isinstance(result, Iterator):
             response.stream = _stream(result)
         else:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import falcon
-from hosts.host import Answer, Host, View, headers_of, pieces
-from hosts.wsgi_call import WsgiCaller
+from hosts.host import PAGE_OF_ANY_ERROR, Answer, Host, View, headers_of
+from hosts.wsgi_call import WsgiCaller, pieces_of
 
 from coatcheck.wsgi import SessionMiddleware
 
@@ -15,6 +15,7 @@ from coatcheck.wsgi import SessionMiddleware
 class FalconHost(Host):
     name = "Falcon"
     is_async = False
+    differs: ClassVar[Mapping[str, str]] = {**Host.differs, **PAGE_OF_ANY_ERROR}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)
@@ -24,7 +25,7 @@ class FalconHost(Host):
 
     def on_get(self, request: falcon.Request, response: falcon.Response, name: str) -> None:
         response.content_type = falcon.MEDIA_TEXT
-        result = pieces(self.views[name], request.env["coatcheck.session"])
+        result = pieces_of(self.views[name], request.env)
         if isinstance(result, Iterator):
             response.stream = (piece.encode() for piece in result)
         else:

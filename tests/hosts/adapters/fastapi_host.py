@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from hosts.adapters.starlette import rename
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, headers_of, pieces
+from hosts.host import Answer, Asking, Host, View, headers_of, pieces
 
-from coatcheck import Session
 from coatcheck.asgi import SessionMiddleware
 
 
@@ -23,10 +22,18 @@ class FastAPIHost(Host):
         super().__init__(views, **options)
         app = FastAPI()
 
+        async def view_of(name: str, request: Request) -> View:
+            """The page runs in a thread and awaits nothing. What is to be awaited is done before, as a dependency."""
+            view = self.views[name]
+            if isinstance(view, Asking):
+                text = await view.text_async(request.scope["session"], request.scope["coatcheck"])
+                return lambda _: text
+            return view
+
         @app.get("/{name}")
-        def page(name: str, request: Request) -> Response:
-            session = cast(Session, request.scope["session"])
-            result = pieces(self.views[name], session)
+        # An annotation is text here, and FastAPI would look for `view_of` among the names of the module.
+        def page(request: Request, view: Any = Depends(view_of)) -> Response:  # noqa: B008, FAST002
+            result = pieces(view, request.scope["session"], request.scope["coatcheck"])
             return (
                 PlainTextResponse(result, headers=headers_of(result))
                 if isinstance(result, str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask, Response, stream_with_context
 from hosts.host import Answer, Host, View, headers_of, pieces
@@ -15,6 +15,7 @@ from coatcheck.flask import Coatcheck, session
 class FlaskHost(Host):
     name = "Flask"
     is_async = False
+    differs: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)
@@ -22,11 +23,11 @@ class FlaskHost(Host):
 
         @app.get("/<name>")
         def page(name: str) -> Response:
-            result = pieces(self.views[name], session)
+            result = pieces(self.views[name], session, coatcheck)
             body = result if isinstance(result, str) else stream_with_context(result)
             return Response(body, headers=headers_of(result))
 
-        Coatcheck(app, **options)
+        coatcheck = Coatcheck(app, **options)
         self._caller = WsgiCaller(app)
 
     def get(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, headers_of, pieces
+from hosts.host import PAGE_OF_ANY_ERROR, Answer, Host, View, headers_of, pieces_async
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.response import Stream
 
@@ -17,19 +17,22 @@ from coatcheck.litestar import Coatcheck
 class LitestarHost(Host):
     name = "Litestar"
     is_async = True
+    differs: ClassVar[Mapping[str, str]] = {**Host.differs, **PAGE_OF_ANY_ERROR}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)
 
         @get("/{name:str}")
         async def page(request: Request[Any, Any, Any]) -> Response[Any]:
-            result = pieces(self.views[request.path_params["name"]], cast(Session, request.session))
+            view = self.views[request.path_params["name"]]
+            result = await pieces_async(view, cast(Session, request.session), coatcheck)
             if isinstance(result, str):
                 return Response(result, media_type=MediaType.TEXT, headers=headers_of(result))
             # Litestar takes a ValueError of a sync iterator for its end.
             return Stream(_stream(result), media_type=MediaType.TEXT)
 
-        app = Litestar([page], plugins=[Coatcheck(**options)], openapi_config=None, logging_config=None)
+        coatcheck = Coatcheck(**options)
+        app = Litestar([page], plugins=[coatcheck], openapi_config=None, logging_config=None)
         self._caller = AsgiCaller(cast(Any, app))
 
     def get(

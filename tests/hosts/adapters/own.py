@@ -52,7 +52,8 @@ class OwnHost(Host):
                         self.send_error(500)
 
             def do_GET(self) -> None:  # noqa: N802
-                result = pieces(host.views[self.path.strip("/").partition("?")[0]], self.session)
+                view = host.views[self.path.strip("/").partition("?")[0]]
+                result = pieces(view, self.session, self.sessions)
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; charset=utf-8")
                 if isinstance(result, Iterator):

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hosts.adapters.starlette import rename
-from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, headers_of, pieces
+from hosts.asgi_call import AsgiCaller, pieces_of
+from hosts.host import Answer, Host, View, headers_of
 
 from coatcheck.asgi import SessionMiddleware
 from coatcheck.asgi_response import Receive, Scope, Send
@@ -25,7 +25,7 @@ class PlainASGIHost(Host):
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
-        result = pieces(self.views[scope["path"].removeprefix("/")], scope["session"])
+        result = await pieces_of(self.views[scope["path"].removeprefix("/")], scope)
         headers = [(b"content-type", b"text/plain; charset=utf-8")]
         if isinstance(result, Iterator):
             await send({"type": "http.response.start", "status": 200, "headers": headers})

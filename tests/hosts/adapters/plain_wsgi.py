@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hosts.host import Answer, Host, View, headers_of, pieces
-from hosts.wsgi_call import WsgiCaller
+from hosts.host import Answer, Host, View, headers_of
+from hosts.wsgi_call import WsgiCaller, pieces_of
 
 from coatcheck.wsgi import SessionMiddleware
 
@@ -23,7 +23,7 @@ class PlainWSGIHost(Host):
         self._caller = WsgiCaller(SessionMiddleware(self._app, **options))
 
     def _app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        result = pieces(self.views[environ["PATH_INFO"].strip("/")], environ["coatcheck.session"])
+        result = pieces_of(self.views[environ["PATH_INFO"].strip("/")], environ)
         headers = [("Content-Type", "text/plain; charset=utf-8")]
         if isinstance(result, Iterator):
             start_response("200 OK", headers)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from hosts.host import Answer, Host, View, headers_of, pieces
 from hosts.wsgi_call import WsgiCaller
 from pyramid.config import Configurator
 from pyramid.response import Response
 
-from coatcheck.pyramid import session_factory
+from coatcheck.pyramid import get_accounts, session_factory
 
 
 class PyramidHost(Host):
     name = "Pyramid"
     is_async = False
+    differs: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)
@@ -26,7 +27,7 @@ class PyramidHost(Host):
 
     def _page(self, request: Any) -> Any:
         view = self.views[request.matchdict["name"]]
-        result = pieces(view, request.session)
+        result = pieces(view, request.session, get_accounts(request))
         if isinstance(result, Iterator):
             return Response(app_iter=(piece.encode() for piece in result), content_type="text/plain")
         response = Response(text=result, content_type="text/plain")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, headers_of, pieces
+from hosts.host import Answer, Host, View, headers_of, pieces_async
 from quart import Quart, Response, stream_with_context
 
 from coatcheck.quart import Coatcheck, session
@@ -15,6 +15,7 @@ from coatcheck.quart import Coatcheck, session
 class QuartHost(Host):
     name = "Quart"
     is_async = True
+    differs: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)
@@ -22,7 +23,7 @@ class QuartHost(Host):
 
         @app.get("/<name>")
         async def page(name: str) -> Response:
-            result = pieces(self.views[name], session)
+            result = await pieces_async(self.views[name], session, coatcheck)
             if isinstance(result, str):
                 return Response(result, headers=headers_of(result))
 
@@ -33,7 +34,7 @@ class QuartHost(Host):
 
             return Response(stream())
 
-        Coatcheck(app, **options)
+        coatcheck = Coatcheck(app, **options)
         self._caller = AsgiCaller(app)
 
     def get(

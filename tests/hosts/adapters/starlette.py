@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from hosts.asgi_call import AsgiCaller
-from hosts.host import Answer, Host, View, headers_of, pieces
+from hosts.asgi_call import AsgiCaller, pieces_of
+from hosts.host import Answer, Host, View, headers_of
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from coatcheck import Session
 from coatcheck.asgi import SessionMiddleware
 
 
@@ -37,8 +36,7 @@ class StarletteHost(Host):
         super().__init__(views, **options)
 
         async def page(request: Request) -> Response:
-            session = cast(Session, request.scope["session"])
-            result = pieces(self.views[request.path_params["name"]], session)
+            result = await pieces_of(self.views[request.path_params["name"]], request.scope)
             return (
                 PlainTextResponse(result, headers=headers_of(result))
                 if isinstance(result, str)
