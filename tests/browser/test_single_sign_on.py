@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from types import ModuleType
 
 import pytest
@@ -15,9 +14,7 @@ from kit import SECRET
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
-from servers.openid import CLIENT, CLIENT_SECRET, Provider, providing
-from servers.process import HOST
-from werkzeug.serving import make_server
+from servers.openid import CLIENT, CLIENT_SECRET, Provider, providing, served
 
 pytestmark = pytest.mark.browser
 
@@ -50,17 +47,10 @@ def app(provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 @contextmanager
 def serving(app: Flask, provider: Provider) -> Iterator[str]:
     """Serves the application. Its host has another name than the provider's, and so it is another site."""
-    server = make_server(HOST, 0, app, threaded=True)
-    origin = f"http://localhost:{server.port}"
-    provider.redirect_uri = f"{origin}/callback"
-    thread = Thread(target=server.serve_forever, args=[0.02])
-    thread.start()
-    try:
+    with served(app) as port:
+        origin = f"http://localhost:{port}"
+        provider.redirect_uri = f"{origin}/callback"
         yield origin
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

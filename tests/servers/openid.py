@@ -227,12 +227,19 @@ def _extension(provider: Provider) -> OpenIDCode:
 def providing() -> Iterator[Provider]:
     """Serves one in a thread."""
     provider = Provider()
-    server = make_server(HOST, 0, provider.app, threaded=True)
-    provider.issuer = f"http://{HOST}:{server.port}"
+    with served(provider.app) as port:
+        provider.issuer = f"http://{HOST}:{port}"
+        yield provider
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[int]:
+    """Serves an application in a thread. Gives its port."""
+    server = make_server(HOST, 0, app, threaded=True)
     thread = Thread(target=server.serve_forever, args=[0.02])
     thread.start()
     try:
-        yield provider
+        yield server.port
     finally:
         server.shutdown()
         thread.join()
