@@ -281,7 +281,7 @@ class Session(SignIn, Confined, Content):
         """Lets the session be changed and committed again, where another response takes the place of the first."""
         self._closed = False
         # Asking a framework for the session may count as a look; only a load is one.
-        self.accessed = self._data is not None
+        self.accessed: bool = self._data is not None
 
     def pass_by(self) -> bool:
         """Closes a session that nobody has looked at. Gives False where there is something to commit."""
