@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp_host.served import running, text
+from aiohttp_host.served import comes_to, running, text
 from asgi.exchange import in_loop
 
 from coatcheck.aiohttp import setup
@@ -68,7 +68,7 @@ async def test_the_stream_and_the_websocket_keep_what_they_change(names: dict[st
         assert await text(client, "/export") == "row 0\nrow 1\nrow 2\n"
         async with client.ws_connect("/chat") as socket:
             await socket.send_str("hello")
-        assert await text(client, "/show") == "{'visits': 1, 'rows': 3, 'said': 1}"
+        assert await comes_to(client, "/show", "{'visits': 1, 'rows': 3, 'said': 1}")
         async with client.ws_connect("/chat") as socket:
             await text(client, "/logout")
             await socket.send_str("hello")

@@ -294,6 +294,9 @@ def test_what_a_websocket_sets_or_clears_late_is_kept_where_a_store_exists(
     client.get("/put")
     with client.websocket_connect(f"/replace/{how}", headers=header(client)) as socket:
         assert socket.receive_text() == "done"
+        # The client does not wait for the handler; and what it has changed is kept before this is sent.
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
     assert client.get("/look").text == content
 
 
