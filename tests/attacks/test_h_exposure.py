@@ -193,7 +193,7 @@ def spoilt(token: str) -> list[str]:
         token[:-1],
         token + "A",
         token.swapcase(),
-        encode(raw[:-1] + b"\x00"),
+        encode(raw[:-1] + bytes([raw[-1] ^ 1])),
         encode(b"\x02" + raw[1:]),
         token * 20,
     ]
