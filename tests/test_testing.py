@@ -215,7 +215,7 @@ def test_the_async_contract_is_the_whole_sync_one_and_more() -> None:
 def test_the_async_contract_catches_a_store_that_writes_in_two_steps() -> None:
     broken = broken_promises(AsyncContract(AsyncReplaceInTwoSteps))
     assert "test_tasks_that_try_again_all_succeed" in broken
-    # Threads meet at random; of the two tests in which they do, one notices.
+    # A thread may get its turn late; of the two tests in which threads meet, one notices.
     assert {"test_of_many_replaces_at_once_one_succeeds", "test_many_who_try_again_all_succeed"} & set(broken)
 
 

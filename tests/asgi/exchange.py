@@ -13,7 +13,7 @@ from coatcheck.asgi import AsyncSession, SessionMiddleware
 from coatcheck.testing import Clock
 
 App: TypeAlias = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
-_PATIENCE = 30
+_PATIENCE = 120
 
 
 def in_loop(program: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

@@ -366,6 +366,8 @@ def _send_nonces(sealer: TokenSealer, count: int, pipe: Connection) -> None:
     pipe.close()
 
 
+# A thread of an earlier test may just end, and newer Pythons warn of a fork beside any.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_e16_nonces_never_repeat_across_forked_processes_and_threads() -> None:
     """The sealer has sealed before the fork, so that all inherit the same prefix and key."""
     each, workers = 50_000, 4

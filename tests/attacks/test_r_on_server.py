@@ -5,6 +5,7 @@ Here are the sessions of guests; those of users are in test_r_sign_in.py.
 
 from __future__ import annotations
 
+import gc
 import os
 import tracemalloc
 
@@ -124,11 +125,13 @@ def test_s6_ten_thousand_random_ids_are_one_read_each_and_leave_nothing(site: Se
     assert site.records == {}
     site.told()
     tracemalloc.start()
+    gc.collect()
     before, _ = tracemalloc.get_traced_memory()
     for _ in range(1000):
         guess()
         site.asked()
         site.told()
+    gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert after - before < 50_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from coatcheck.core.record import StoredRecord
 from coatcheck.stores.memory import MemoryStore
@@ -36,13 +37,29 @@ class AsyncBreaking:
 
 
 class AsyncReplaceInTwoSteps(AsyncBreaking):
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self._waiting: asyncio.Event | None = None
+
     async def replace(self, key: bytes, record: StoredRecord, seen: object) -> bool:
         found = await self.read(key)
-        await asyncio.sleep(0)
         if found is None or found.version != seen:
             return False
+        await self._meet()
         present = self.store.read(key)
         return present is not None and self.store.replace(key, record, present.version)
+
+    async def _meet(self) -> None:
+        """Waits until another task is as far, so that both have looked before either writes; alone, for a moment."""
+        if self._waiting is not None:
+            self._waiting.set()
+            self._waiting = None
+            return
+        self._waiting = met = asyncio.Event()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(met.wait(), 0.1)
+        if self._waiting is met:
+            self._waiting = None
 
 
 class AnswersComeToWhoeverAsksNext(AsyncBreaking):

@@ -196,6 +196,8 @@ def test_a_forgery_under_a_known_prefix_does_not_open() -> None:
 DRAWS = 250_000
 
 
+# A thread of an earlier test may just end, and newer Pythons warn of a fork beside any.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_no_nonce_repeats_in_forked_workers_and_every_message_opens(tmp_path: Path) -> None:
     """A million nonces of four processes that inherit one sealer in the middle of its work."""
     one = sealer()

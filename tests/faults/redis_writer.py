@@ -36,6 +36,8 @@ class Writer(Thread):
             try:
                 found = self._store.read(self._key)
                 number = int(found.content) if found else 0
+                # What was done although the answer was an error has no time of its own.
+                self._times += [began] * (number + 1 - len(self._times))
                 if number < self.confirmed:
                     self.losses += self.confirmed - number
                     self.lost_seconds += self._times[-1] - self._times[number]

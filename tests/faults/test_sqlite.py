@@ -115,7 +115,7 @@ def test_of_writers_that_are_killed_nothing_confirmed_is_lost(tmp_path: Path, li
     said = [writer.communicate()[0] for writer in writers]
     store = SQLiteStore(path)
     for number, text in enumerate(said):
-        confirmed = [int(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        confirmed = [int(line) for line in text[: text.rfind("\n") + 1].split()]
         last = max(confirmed, default=lines - 1)
         for turn in range(max(0, last - 9), last + 1):
             found = store.read(bytes([number, turn % 10]) * 16)

@@ -107,7 +107,7 @@ def browse() -> Iterator[Callable[[Flask, CookieJar], Callable[[str], str]]]:
             opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(jar))
 
             def get(path: str) -> str:
-                with opener.open(origins[app] + path, timeout=10) as answer:
+                with opener.open(origins[app] + path, timeout=60) as answer:
                     text: bytes = answer.read()
                     return text.decode()
 

@@ -54,7 +54,8 @@ def live(client: FlaskClient, clock: Clock) -> list[str]:
     clock.advance(2 * HOUR)
     client.get("/read", base_url="http://shop.example")
     stranger = client.application.test_client(use_cookies=False)
-    for token in (tokens[0][:-1], tokens[0] + "A", tokens[0][:40] + "A" + tokens[0][41:], tokens[0] + "=" * 5000):
+    changed = tokens[0][:40] + ("A" if tokens[0][40] != "A" else "B") + tokens[0][41:]
+    for token in (tokens[0][:-1], tokens[0] + "A", changed, tokens[0] + "=" * 5000):
         stranger.get("/read", headers={"Cookie": f"session={token}"}, base_url="http://shop.example")
     client.application.config.update(SECRET_KEY=os.urandom(24), SECRET_KEY_FALLBACKS=[])
     client.get("/read", base_url="http://shop.example")

@@ -48,7 +48,7 @@ def test_each_of_eight_browsers_reads_only_its_own_session(enter_shop: Enter) ->
 
     def visit(index: int) -> list[str]:
         name, get = ("ada", "bob")[index % 2] + str(index), enter_shop(CookieJar())
-        start.wait(10)
+        start.wait(60)
         get(f"/enter/{name}")
         return [get(f"/step/{number}") for number in range(REQUESTS)]
 
@@ -70,7 +70,7 @@ def test_two_users_with_four_threads_each_are_never_mixed_up(enter_shop: Enter) 
         for cookie in jars[("ada", "bob")[index % 2]]:
             jar.set_cookie(cookie)
         get = enter_shop(jar)
-        start.wait(10)
+        start.wait(60)
         return {get("/who") for _ in range(REQUESTS)}
 
     with ThreadPoolExecutor(THREADS) as pool:
@@ -84,14 +84,14 @@ def test_first_requests_at_the_same_instant_all_get_a_session(app: Flask, enter_
 
     def visit(index: int) -> str:
         get = enter_shop(CookieJar())
-        start.wait(10)
+        start.wait(60)
         for _ in range(10):
             get(f"/enter/{index}")
         return get("/who")
 
     with ThreadPoolExecutor(THREADS) as pool:
         answers = pool.map(visit, range(THREADS))
-        start.wait(10)
+        start.wait(60)
         for seconds in range(60, 160):
             app.config["PERMANENT_SESSION_LIFETIME"] = seconds
         assert list(answers) == [str(index) for index in range(THREADS)]

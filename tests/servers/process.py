@@ -18,6 +18,8 @@ from random import SystemRandom
 HOST = "127.0.0.1"
 # A machine that is busy with other things starts a database slowly.
 _PATIENCE = 90
+# And what a store of a test waits for an answer, in seconds, where its time-out is not what is tested.
+PATIENCE = 30
 
 
 # Below those that a system gives to whoever asks for any: until a server listens at its port, somebody else would be

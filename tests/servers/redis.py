@@ -80,6 +80,8 @@ class RedisServer(Server):
             yield
         finally:
             self.thaw()
+            # On a busy machine it is some time before it has its turn, and those who ask next may have little patience.
+            wait_until(self._answers, "an answer of a server that goes on")
 
     def _answers(self) -> bool:
         with suppress(redis.RedisError), self.administer() as client:
@@ -111,16 +113,20 @@ class TLSServer(RedisServer):
 
 
 class Sentinel(Server):
-    """One of those who watch a master."""
+    """One of those who watch a master.
 
-    def __init__(self, master: int) -> None:
+    Args:
+        master: its port.
+        patience: after how many milliseconds without an answer it takes the master for lost.
+    """
+
+    def __init__(self, master: int, patience: int) -> None:
         port, folder = free_port(), new_folder()
         configuration = folder / "sentinel.conf"
         configuration.write_text(
             f"port {port}\nbind {HOST}\ndir {folder}\n"
             f"sentinel monitor {MASTER} {HOST} {master} 2\n"
-            # As short as it may be on a machine that is busy with other things.
-            f"sentinel down-after-milliseconds {MASTER} 1000\n"
+            f"sentinel down-after-milliseconds {MASTER} {patience}\n"
             f"sentinel failover-timeout {MASTER} 3000\n"
         )
         super().__init__([program("redis-server"), str(configuration), "--sentinel"], port, folder=folder)
@@ -133,9 +139,13 @@ class Sentinel(Server):
 
 
 class Sentinels:
-    """A master, a replica, and three sentinels."""
+    """A master, a replica, and three sentinels.
 
-    def __init__(self, stack: ExitStack) -> None:
+    Args:
+        patience: as for `Sentinel`. A second is as short as it may be on a machine that is busy with other things.
+    """
+
+    def __init__(self, stack: ExitStack, patience: int = 1000) -> None:
         first, second = RedisServer(), RedisServer()
         self.servers = [first, second]
         second.command += ["--replicaof", HOST, str(first.port)]
@@ -145,7 +155,7 @@ class Sentinels:
             _start(server, stack)
         # Sentinels look for replicas when they start, and then every ten seconds.
         wait_until(lambda: second.info("replication")["master_link_status"] == "up", "the start of a replica")
-        self.sentinels = [Sentinel(first.port) for _ in range(3)]
+        self.sentinels = [Sentinel(first.port, patience) for _ in range(3)]
         for sentinel in self.sentinels:
             _start(sentinel, stack)
         wait_until(lambda: all(map(_is_complete, self.sentinels)), "the meeting of the sentinels")
@@ -170,17 +180,22 @@ def _is_complete(sentinel: Sentinel) -> bool:
 
 
 class Cluster:
-    """Three masters that share the slots."""
+    """Three masters that share the slots.
 
-    def __init__(self, stack: ExitStack) -> None:
+    Args:
+        patience: after how many milliseconds without an answer one is taken for lost.
+    """
+
+    def __init__(self, stack: ExitStack, patience: int = 1000) -> None:
         self._stack = stack
+        self._patience = patience
         self.servers = [self._started() for _ in range(3)]
         self.cli("create", *(f"{HOST}:{server.port}" for server in self.servers), "--cluster-yes")
         wait_until(self.is_whole, "the start of a cluster")
         for server in self.servers:
             with server.administer() as client:
                 # Not before: a server that does not meet the others within this time never does.
-                client.config_set("cluster-node-timeout", 1000)
+                client.config_set("cluster-node-timeout", patience)
 
     def _started(self) -> RedisServer:
         server = RedisServer(durable=True, port=_cluster_port())
@@ -196,7 +211,7 @@ class Cluster:
             master_id = client.execute_command("CLUSTER MYID")
             addresses = (f"{HOST}:{replica.port}", f"{HOST}:{master.port}")
             self.cli("add-node", *addresses, "--cluster-slave", "--cluster-master-id", master_id)
-            other.config_set("cluster-node-timeout", 1000)
+            other.config_set("cluster-node-timeout", self._patience)
         wait_until(lambda: replica.info("replication").get("master_link_status") == "up", "the start of a replica")
         return replica
 
@@ -289,16 +304,16 @@ def redis_tls_server() -> Iterator[TLSServer]:
 
 @pytest.fixture(scope="session")
 def redis_sentinels() -> Iterator[Sentinels]:
-    """Gives a master with a replica and three sentinels."""
+    """Gives a master with a replica and three sentinels, who give nobody up in haste: no test of these wants it."""
     with ExitStack() as stack:
-        yield Sentinels(stack)
+        yield Sentinels(stack, patience=10_000)
 
 
 @pytest.fixture(scope="session")
 def redis_cluster() -> Iterator[Cluster]:
-    """Gives a cluster of three masters."""
+    """Gives a cluster of three masters, who give nobody up in haste: no test of these wants it."""
     with ExitStack() as stack:
-        yield Cluster(stack)
+        yield Cluster(stack, patience=5000)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from servers.process import PATIENCE
 from servers.sql import MariaDB
 from sqlalchemy import Engine, create_engine
 from stores.sql_cases import SQLCases
@@ -21,7 +22,7 @@ class TestWithPyMySQL(StoreContract):
         self.url = mariadb.url("mariadb+pymysql")
 
     def make_store(self, clock: Clock) -> Store:
-        return SQLStore.from_url(StoreURL.parse(self.url), clock=clock)
+        return SQLStore.from_url(StoreURL.parse(self.url, timeout=PATIENCE), clock=clock)
 
 
 class TestWithAnEngineOfYours(StoreContract):
@@ -41,7 +42,7 @@ class TestWithAsyncmy(AsyncStoreContract):
         self.url = mariadb.url("mysql+asyncmy")
 
     async def make_async_store(self, clock: Clock) -> AsyncStore:
-        return AsyncSQLStore.from_url(StoreURL.parse(self.url), clock=clock)
+        return AsyncSQLStore.from_url(StoreURL.parse(self.url, timeout=PATIENCE), clock=clock)
 
 
 class TestMariaDB(SQLCases):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from servers.memcached import MemcachedServer, MemcachedStores, record, running, several
+from servers.process import PATIENCE
 
 from coatcheck.core.record import StoredRecord
 from coatcheck.errors import StoreError, UsageError
@@ -23,7 +24,7 @@ class TestMemcachedStore(StoreContract):
         self.url = memcached.url()
 
     def make_store(self, clock: Clock) -> Store:
-        return MemcachedStore.from_url(StoreURL.parse(self.url), clock=clock)
+        return MemcachedStore.from_url(StoreURL.parse(self.url, timeout=PATIENCE), clock=clock)
 
 
 class TestAsyncMemcachedStore(AsyncStoreContract):
@@ -32,7 +33,7 @@ class TestAsyncMemcachedStore(AsyncStoreContract):
         self.url = memcached.url()
 
     async def make_async_store(self, clock: Clock) -> AsyncStore:
-        return AsyncMemcachedStore.from_url(StoreURL.parse(self.url), clock=clock)
+        return AsyncMemcachedStore.from_url(StoreURL.parse(self.url, timeout=PATIENCE), clock=clock)
 
 
 class TestMemcachedStoreOnTwoServers(TestMemcachedStore):

@@ -123,7 +123,7 @@ def test_what_is_no_memcached_is_said(stores: MemcachedStores, redis_server: Red
 def test_more_threads_than_connections_wait_for_each_other(memcached: MemcachedServer) -> None:
     keys, barrier, wrong = [os.urandom(32) for _ in range(8)], Barrier(8), []
     with CuttingProxy(memcached.port) as proxy, MemcachedStores("sync") as stores:
-        store = stores.open(f"memcached://{HOST}:{proxy.port}/?pool=2")
+        store = stores.open(f"memcached://{HOST}:{proxy.port}/?pool=2&timeout=30")
 
         def work(key: bytes) -> None:
             barrier.wait(30)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from servers.process import PATIENCE
 from servers.sql import PostgreSQL
 from sqlalchemy import Engine, create_engine
 from stores.sql_cases import SQLCases
@@ -22,7 +23,7 @@ class TestWithPsycopg(StoreContract):
         self.url = postgresql.url("postgresql+psycopg")
 
     def make_store(self, clock: Clock) -> Store:
-        return SQLStore.from_url(StoreURL.parse(self.url), clock=clock)
+        return SQLStore.from_url(StoreURL.parse(self.url, timeout=PATIENCE), clock=clock)
 
 
 class TestWithAnEngineOfYours(StoreContract):
@@ -42,7 +43,7 @@ class TestWithPsycopgForAsyncio(AsyncStoreContract):
         self.url = postgresql.url("postgresql+psycopg")
 
     async def make_async_store(self, clock: Clock) -> AsyncStore:
-        return AsyncSQLStore.from_url(StoreURL.parse(self.url), clock=clock)
+        return AsyncSQLStore.from_url(StoreURL.parse(self.url, timeout=PATIENCE), clock=clock)
 
 
 class TestWithAsyncpg(AsyncStoreContract):
@@ -51,7 +52,7 @@ class TestWithAsyncpg(AsyncStoreContract):
         self.url = postgresql.url("postgresql+asyncpg")
 
     async def make_async_store(self, clock: Clock) -> AsyncStore:
-        return AsyncSQLStore.from_url(StoreURL.parse(self.url), clock=clock)
+        return AsyncSQLStore.from_url(StoreURL.parse(self.url, timeout=PATIENCE), clock=clock)
 
 
 class TestPostgreSQL(SQLCases):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from servers.process import PATIENCE
 from servers.redis import Cluster, RedisServer, Sentinels, TLSServer
 
 from coatcheck.stores import AsyncStore, Store
@@ -13,14 +14,14 @@ class _Sync(StoreContract):
     url: str
 
     def make_store(self, clock: Clock) -> Store:
-        return RedisStore.from_url(StoreURL.parse(self.url), clock=clock)
+        return RedisStore.from_url(StoreURL.parse(self.url, timeout=PATIENCE), clock=clock)
 
 
 class _Async(AsyncStoreContract):
     url: str
 
     async def make_async_store(self, clock: Clock) -> AsyncStore:
-        return AsyncRedisStore.from_url(StoreURL.parse(self.url), clock=clock)
+        return AsyncRedisStore.from_url(StoreURL.parse(self.url, timeout=PATIENCE), clock=clock)
 
 
 class TestAlone(_Sync):
@@ -40,13 +41,13 @@ class TestFewConnections(_Sync):
 
     @pytest.fixture(autouse=True)
     def _server(self, redis_server: RedisServer) -> None:
-        self.url = redis_server.url("valkey", "?pool=2&timeout=10")
+        self.url = redis_server.url("valkey", "?pool=2")
 
 
 class TestFewConnectionsAsync(_Async):
     @pytest.fixture(autouse=True)
     def _server(self, redis_server: RedisServer) -> None:
-        self.url = redis_server.url("valkey", "?pool=2&timeout=10")
+        self.url = redis_server.url("valkey", "?pool=2")
 
 
 class TestTLS(_Sync):

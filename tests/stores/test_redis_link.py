@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from threading import Thread, Timer
 
 import pytest
-from servers.process import HOST, free_port
+from servers.process import HOST, free_port, wait_until
 from servers.redis import Cluster, RedisServer, Sentinels
 from stores.redis_samples import Opener, run, sample, use
 
@@ -97,12 +97,13 @@ def test_one_more_than_the_connections_waits_and_is_told_in_vain(redis_server: R
             outcomes.append(str(error))
 
     with redis_server.frozen():
-        threads = [Thread(target=ask) for _ in range(3)]
+        threads = [Thread(target=ask) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert len(outcomes) == 3
+    # One has the connection; another may have it afterwards, and a third that was begun late after that one.
+    assert len(outcomes) == 8
     assert "Redis did not answer within 0.5 seconds" in outcomes
     assert "all 1 connections to Redis were in use for 0.5 seconds; the option 'pool' allows more" in outcomes
     assert store.read(os.urandom(32)) is None
@@ -155,8 +156,8 @@ def test_an_answer_that_nobody_waited_for_is_not_taken_for_another(form: tuple[s
         with ExitStack() as stack:
             for server in servers:
                 stack.enter_context(server.frozen())
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
-            with pytest.raises(_Interrupted):
+            with pytest.raises(_Interrupted):  # noqa: PT012  # the alarm may come before the read
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
                 store.read(others)
             # It is asked before the other answer has come.
             thaw.start()
@@ -219,7 +220,7 @@ def test_a_closed_store_opens_itself_again(redis_server: RedisServer, open_redis
         use(store)
         before = len(client.client_list())
         store.close()
-        assert len(client.client_list()) == before - 1
+        wait_until(lambda: len(client.client_list()) == before - 1, "the end of a connection")
 
 
 def test_one_sentinel_that_answers_is_enough(redis_sentinels: Sentinels, open_redis: Opener) -> None:

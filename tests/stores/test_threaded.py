@@ -217,7 +217,8 @@ def test_closing_closes_the_store() -> None:
 def test_no_thread_is_begun_before_the_first_operation() -> None:
     before = set(threading.enumerate())
     store = ThreadedStore(MemoryStore())
-    assert set(threading.enumerate()) == before
+    # One of an earlier test may just end.
+    assert set(threading.enumerate()) <= before
     asyncio.run(store.read(KEY))
     (thread,) = set(threading.enumerate()) - before
     assert thread.name.startswith("coatcheck-store")
