@@ -269,7 +269,7 @@ def over_the_wire(site: Site, path: str, cookie: str) -> Answer:
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
-        connection = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", server.server_port, timeout=60)
         connection.request("GET", path, headers={"Cookie": cookie})
         response = connection.getresponse()
         answer = Answer(f"{response.status}", tuple(response.getheaders()), response.read())

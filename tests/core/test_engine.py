@@ -572,7 +572,7 @@ def refused_headers() -> dict[Reason, tuple[Site, str]]:
         Reason.TOO_OLD: (Site(absolute_lifetime=60, clock=Clock(NOON + 61)), good.header),
         Reason.FROM_THE_FUTURE: (Site(clock=Clock(NOON - 61)), good.header),
         Reason.AMBIGUOUS: (Site(), f"{good.header}; {another.header}"),
-        Reason.UNKNOWN_ID: (Site(store=MemoryStore()), "session=" + write_token(bytes(32))),
+        Reason.UNKNOWN_ID: (Site(store=MemoryStore(clock=Clock())), "session=" + write_token(bytes(32))),
         Reason.ENDED: replaced_id(lambda session: session.login("ada")),
         Reason.REVOKED: revoked(),
         Reason.REUSED: replaced_id(lambda session: session.regenerate()),
@@ -592,7 +592,7 @@ def replaced_id(view: Callable[[Session], None]) -> tuple[Site, str]:
 
 
 def revoked() -> tuple[Site, str]:
-    site = Site(revocations=MemoryStore())
+    site = Site(revocations=MemoryStore(clock=Clock()))
     browser = Browser(site)
     browser.visit(lambda session: session.update(user=1))
     run(site.engine.accounts.revoke_everyone(site.clock()), site.stores)

@@ -33,7 +33,7 @@ def test_it_sets_reads_and_ends_a_session(port: int) -> None:
     browser = build_opener(HTTPCookieProcessor(jar))
 
     def get(path: str) -> str:
-        with browser.open(f"http://{HOST}:{port}/{path}", timeout=20) as answer:
+        with browser.open(f"http://{HOST}:{port}/{path}", timeout=60) as answer:
             text: str = answer.read().decode()
             return text
 

@@ -29,7 +29,7 @@ class Browser:
         self._opener: OpenerDirector = build_opener(HTTPCookieProcessor(self.jar))
 
     def get(self, path: str, **form: str) -> str:
-        with self._opener.open(self._site + path, urlencode(form).encode() if form else None, timeout=20) as answer:
+        with self._opener.open(self._site + path, urlencode(form).encode() if form else None, timeout=60) as answer:
             text: str = answer.read().decode()
             return text
 

@@ -24,7 +24,7 @@ def test_it_says_which_addresses_there_are_and_serves_them() -> None:
             assert lines[0].startswith(f"The demo runs on {origin} until")
             assert addresses == [origin + path for path in ("/", "/username/", "/inspect/", "/delete_user/")]
             for address in addresses:
-                with opener.open(address, timeout=10) as answer:
+                with opener.open(address, timeout=60) as answer:
                     assert answer.status == 200
         finally:
             process.terminate()
