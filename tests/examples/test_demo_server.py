@@ -18,11 +18,13 @@ def test_it_says_which_addresses_there_are_and_serves_them() -> None:
     ) as process:
         assert process.stdout is not None
         try:
-            lines = [process.stdout.readline() for _ in range(6)]
+            lines = [process.stdout.readline() for _ in range(7)]
             addresses = [line.split()[0] for line in lines if line.startswith("  http")]
             origin = addresses[0].rstrip("/")
             assert lines[0].startswith(f"The demo runs on {origin} until")
-            assert addresses == [origin + path for path in ("/", "/username/", "/inspect/", "/delete_user/")]
+            assert addresses == [
+                origin + path for path in ("/", "/username/", "/inspect/", "/delete_user/", "/account/")
+            ]
             for address in addresses:
                 with opener.open(address, timeout=60) as answer:
                     assert answer.status == 200
