@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from asgi.exchange import Visitor, answer, begin, in_loop, middleware, piece, session_of
 from asgi.parking import ParkingStore
+from servers.process import PATIENCE
 from servers.redis import RedisServer
 
 from coatcheck import Session
@@ -263,7 +264,7 @@ def test_requests_that_are_cancelled_at_any_moment_leave_redis_and_the_others_in
             await piece(send, f"{session['name']} {session['one']}", more=False)
 
         entered = asyncio.Semaphore(0)
-        app = middleware(page, store=redis_server.url())
+        app = middleware(page, store=redis_server.url(query=f"?timeout={PATIENCE}"))
         visitors = {f"/{number}": Visitor(app) for number in range(8)}
         for name, visitor in visitors.items():
             await visitor.get(name)

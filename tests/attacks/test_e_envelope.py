@@ -176,7 +176,9 @@ def test_e5_parts_of_two_valid_tokens_make_no_third(desk: Desk, raw: bytes, fiel
 
 def test_e5_ciphertexts_spliced_at_every_byte_make_no_third(desk: Desk, raw: bytes) -> None:
     other = decode(desk.seal())
-    assert desk.refusals(raw[:at] + other[at:] for at in range(HEAD_BYTES + 1, len(raw))) == {Reason.FORGED}
+    spliced = {raw[:at] + other[at:] for at in range(HEAD_BYTES + 1, len(raw))}
+    # Where both begin or end with the same byte by chance, it is one of the two.
+    assert desk.refusals(spliced - {raw, other}) == {Reason.FORGED}
 
 
 def test_e6_every_other_version_byte_gives_an_empty_session(desk: Desk, raw: bytes) -> None:

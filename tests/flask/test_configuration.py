@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from coatcheck import UsageError
 from coatcheck.flask import Coatcheck, CoatcheckSessionInterface, session
+from coatcheck.testing import Clock
 
 
 def attributes(app: Flask, base_url: str = "http://shop.example") -> set[str]:
@@ -58,10 +59,11 @@ ATTRIBUTES: dict[str, tuple[dict[str, object], set[str], set[str]]] = {
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
-def test_an_attribute_follows_the_configuration_between_two_requests(app: Flask, name: str) -> None:
+def test_an_attribute_follows_the_configuration_between_two_requests(app: Flask, clock: Clock, name: str) -> None:
     config, gone, come = ATTRIBUTES[name]
     before = {key: app.config.get(key) for key in config}
-    Coatcheck(app)
+    # It stands still: what is left of an absolute lifetime counts from the second of the beginning.
+    Coatcheck(app, clock=clock)
     assert attributes(app) == USUAL
     app.config.update(config)
     assert attributes(app) == USUAL - gone | come
@@ -70,9 +72,11 @@ def test_an_attribute_follows_the_configuration_between_two_requests(app: Flask,
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
-def test_an_attribute_is_taken_from_a_configuration_that_comes_after_init_app(app: Flask, name: str) -> None:
+def test_an_attribute_is_taken_from_a_configuration_that_comes_after_init_app(
+    app: Flask, clock: Clock, name: str
+) -> None:
     config, gone, come = ATTRIBUTES[name]
-    Coatcheck().init_app(app)
+    Coatcheck(clock=clock).init_app(app)
     app.config.update(config)
     assert attributes(app) == USUAL - gone | come
 
@@ -202,8 +206,9 @@ def test_the_scheme_is_the_one_that_a_trusted_proxy_says(app: Flask) -> None:
         assert ("; Secure" in headers["Set-Cookie"]) == secure
 
 
-def test_an_interface_without_the_extension_reads_everything_from_the_configuration(app: Flask) -> None:
+def test_an_interface_without_the_extension_reads_everything_from_the_configuration(app: Flask, clock: Clock) -> None:
     app.config.update(SESSION_COOKIE_NAME="sid", SESSION_ABSOLUTE_LIFETIME=60, SESSION_COOKIE_SAMESITE="Strict")
+    app.config["SESSION_CLOCK"] = clock
     app.session_interface = CoatcheckSessionInterface()
     assert cookie_name(app) == "sid"
     assert attributes(app) == {"Max-Age=60", "HttpOnly", "Path=/", "SameSite=Strict"}

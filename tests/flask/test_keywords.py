@@ -11,6 +11,7 @@ from flask import Flask
 
 from coatcheck import UsageError
 from coatcheck.flask import Coatcheck, session
+from coatcheck.testing import Clock
 
 
 def _keep() -> str:
@@ -27,7 +28,8 @@ def header(app: Flask, base_url: str = "http://shop.example") -> str:
     return value
 
 
-# A keyword, a configuration that says otherwise, and what the cookie then has.
+# A keyword, a configuration that says otherwise, and what the cookie then has: by a clock that stands still, as what
+# is left of an absolute lifetime counts from the second of the beginning.
 WINNERS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"cookie_name": "sid"}, {"SESSION_COOKIE_NAME": "other"}, "sid="),
     ({"cookie_path": "/a"}, {"SESSION_COOKIE_PATH": "/b"}, "; Path=/a;"),
@@ -43,28 +45,28 @@ WINNERS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("keywords", "config", "expected"), WINNERS)
 def test_a_keyword_wins_over_the_configuration(
-    app: Flask, keywords: dict[str, Any], config: dict[str, Any], expected: str
+    app: Flask, clock: Clock, keywords: dict[str, Any], config: dict[str, Any], expected: str
 ) -> None:
     app.config.update(config)
-    Coatcheck(app, **keywords)
+    Coatcheck(app, clock=clock, **keywords)
     assert expected in header(app)
 
 
 @pytest.mark.parametrize(("keywords", "config", "expected"), WINNERS)
 def test_a_keyword_may_have_the_word_session_in_its_name(
-    app: Flask, keywords: dict[str, Any], config: dict[str, Any], expected: str
+    app: Flask, clock: Clock, keywords: dict[str, Any], config: dict[str, Any], expected: str
 ) -> None:
     app.config.update(config)
     long = {f"session_{key}".replace("session_permanent_", "permanent_session_"): keywords[key] for key in keywords}
-    Coatcheck(app, **long)
+    Coatcheck(app, session_clock=clock, **long)
     assert expected in header(app)
 
 
 @pytest.mark.parametrize(("keywords", "config", "expected"), WINNERS)
 def test_a_keyword_wins_over_a_configuration_that_comes_later(
-    app: Flask, keywords: dict[str, Any], config: dict[str, Any], expected: str
+    app: Flask, clock: Clock, keywords: dict[str, Any], config: dict[str, Any], expected: str
 ) -> None:
-    Coatcheck(app, **keywords)
+    Coatcheck(app, clock=clock, **keywords)
     header(app)
     app.config.update(config)
     assert expected in header(app)
