@@ -106,17 +106,23 @@ class AccountCalls:
         sessions = self._accounts()
         self._run(sessions, sessions.engine.accounts.revoke_everyone(sessions.clock()))
 
+    def _answerable(self, error: StoreError) -> StoreError:
+        """Gives the error as one that the framework has an answer to, where that wants its own kind."""
+        return error
+
     def _run(self, sessions: Sessions, steps: Steps[_T]) -> _T:
-        """Does what a call says. A host whose framework answers to errors of its own kind raises one of those."""
         try:
             return run(steps, sessions.stores)
         except StoreError as error:
             sessions.watch.store_down(error)
-            raise
+            raise self._answerable(error) from error.__cause__
 
 
 class AsyncAccountCalls:
     """As `AccountCalls`, for asyncio."""
+
+    def _answerable(self, error: StoreError) -> StoreError:
+        return error
 
     def _accounts(self) -> AsyncSessions:
         raise NotImplementedError
@@ -152,7 +158,7 @@ class AsyncAccountCalls:
             return await run_async(steps, sessions.stores)
         except StoreError as error:
             sessions.watch.store_down(error)
-            raise
+            raise self._answerable(error) from error.__cause__
 
 
 def _shown(found: list[Found]) -> list[SessionInfo]:

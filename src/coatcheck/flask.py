@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABCMeta
 from datetime import timedelta
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 try:
     import flask
@@ -24,7 +24,6 @@ from coatcheck.accounts import AccountCalls
 from coatcheck.bodies import KeepingBody
 from coatcheck.config import Configuration, Extension
 from coatcheck.core.loaded import Loaded
-from coatcheck.core.operations import Steps
 from coatcheck.core.session import Session
 from coatcheck.errors import ReauthenticationRequired, StoreError, TooManySessions
 from coatcheck.sessions import RequestSession, Sessions
@@ -40,9 +39,6 @@ session: Session = cast(Session, flask.session)
 
 # What extensions ask before they take an object for one of Flask's sessions.
 cast(ABCMeta, SessionMixin).register(Session)
-
-
-_T = TypeVar("_T")
 
 
 class _FlaskSession(RequestSession):
@@ -172,11 +168,8 @@ class Coatcheck(AccountCalls, Extension[flask.Flask]):
     def _current(self) -> Session | None:
         return flask.session._get_current_object() if flask.has_request_context() else None  # type: ignore[attr-defined]  # noqa: SLF001
 
-    def _run(self, sessions: Sessions, steps: Steps[_T]) -> _T:
-        try:
-            return super()._run(sessions, steps)
-        except StoreError as error:
-            raise StoreUnavailable(error) from None
+    def _answerable(self, error: StoreError) -> StoreError:
+        return StoreUnavailable(error)
 
 
 def _is_current(session: Session) -> bool:

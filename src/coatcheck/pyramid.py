@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any, TypeVar, Unpack
+from typing import Any, Unpack
 
 try:
     from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
@@ -28,7 +28,6 @@ from coatcheck.accounts import AccountCalls
 from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import BODILESS, protection, put
 from coatcheck.core.loaded import Loaded
-from coatcheck.core.operations import Steps
 from coatcheck.core.session import Session
 from coatcheck.errors import CoatcheckError, StoreError, TooManySessions, UsageError
 from coatcheck.options import Options
@@ -40,8 +39,6 @@ __all__ = ["PyramidSession", "get_accounts", "includeme", "session_factory"]
 # The keys of Pyramid's own sessions.
 _FLASH = "_f_"
 _CSRF = "_csrft_"
-
-_T = TypeVar("_T")
 
 
 def includeme(config: Any) -> None:
@@ -115,11 +112,8 @@ class _Accounts(AccountCalls):
     def _current(self) -> Session:
         return self._session
 
-    def _run(self, sessions: Sessions, steps: Steps[_T]) -> _T:
-        try:
-            return super()._run(sessions, steps)
-        except StoreError as error:
-            raise _StoreUnavailable(error) from None
+    def _answerable(self, error: StoreError) -> StoreError:
+        return _StoreUnavailable(error)
 
 
 class _StoreUnavailable(StoreError, HTTPServiceUnavailable):  # type: ignore[misc]  # Pyramid has no types

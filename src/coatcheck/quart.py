@@ -14,7 +14,7 @@ from asyncio import CancelledError, Lock
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from inspect import isawaitable, signature
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 try:
     import quart
@@ -32,7 +32,6 @@ from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.config import Configuration, Extension
 from coatcheck.core.loaded import Loaded
-from coatcheck.core.operations import Steps
 from coatcheck.errors import StoreError, TooManySessions
 from coatcheck.werkzeug import StoreUnavailable, answerable, protect
 
@@ -43,9 +42,6 @@ session: AsyncSession = cast(AsyncSession, quart.session)
 
 # What extensions ask before they take an object for one of Quart's sessions.
 cast(ABCMeta, SessionMixin).register(AsyncSession)
-
-
-_T = TypeVar("_T")
 
 
 class _QuartSession(AsyncSession):
@@ -182,11 +178,8 @@ class Coatcheck(AsyncAccountCalls, Extension[quart.Quart]):
     def _current(self) -> AsyncSession | None:
         return _current()
 
-    async def _run_async(self, sessions: AsyncSessions, steps: Steps[_T]) -> _T:
-        try:
-            return await super()._run_async(sessions, steps)
-        except StoreError as error:
-            raise StoreUnavailable(error) from None
+    def _answerable(self, error: StoreError) -> StoreError:
+        return StoreUnavailable(error)
 
     def init_app(self, app: quart.Quart) -> None:
         """Does for an application what the constructor does for the one it is given."""
