@@ -341,7 +341,7 @@ def run_apart(program: str) -> None:
         memory = getrusage(RUSAGE_SELF).ru_maxrss
         """
     after = "assert getrusage(RUSAGE_SELF).ru_maxrss < 2 * memory\n"
-    subprocess.run([sys.executable, "-c", dedent(before) + dedent(program) + after], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", dedent(before) + dedent(program) + after], check=True, timeout=20)
 
 
 # Reading

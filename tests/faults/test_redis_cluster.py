@@ -92,7 +92,7 @@ def test_many_tasks_follow_a_slot_that_moves(redis_cluster: Cluster) -> None:
 def test_a_master_that_is_lost_takes_its_own_sessions_and_no_others(
     fault: str, redis_cluster: Cluster, open_redis: Opener, note: Recorder
 ) -> None:
-    store = open_redis(redis_cluster.url(query="?timeout=2"))
+    store = open_redis(redis_cluster.url(query="?timeout=0.5"))
     keys = [os.urandom(32) for _ in range(60)]
     for key in keys:
         store.insert(key, sample(b"content"))
@@ -106,8 +106,7 @@ def test_a_master_that_is_lost_takes_its_own_sessions_and_no_others(
     try:
         longest = max(failed(partial(store.read, key)) for key in theirs[:2])
         note("until the error", longest)
-        # Twice the time-out would be as if it had been asked again.
-        assert longest < 3.9
+        assert longest < 1.2
         began = time.monotonic()
         assert [store.read(key).content for key in others] == [b"content"] * len(others)
         assert all(store.replace(key, sample(b"other"), store.read(key).version) for key in others)
@@ -127,9 +126,9 @@ def test_a_replica_takes_the_place_of_a_master_that_is_lost(note: Recorder) -> N
         cluster = Cluster(stack, patience=1000)
         lost = cluster.servers[0]
         cluster.add_replica(lost)
-        sync_store = open_store(cluster.url(query="?timeout=2"))
+        sync_store = open_store(cluster.url(query="?timeout=0.5"))
         stack.callback(sync_store.close)  # type: ignore[attr-defined]
-        async_store = Awaited(open_async_store(cluster.url(query="?timeout=2")))
+        async_store = Awaited(open_async_store(cluster.url(query="?timeout=0.5")))
         stack.callback(async_store.runner.close)
         stack.callback(async_store.close)
         keys = [os.urandom(32) for _ in range(60)]

@@ -27,7 +27,7 @@ def test_sentinels_name_another_master(fault: str, note: Recorder) -> None:
     with ExitStack() as stack:
         sentinels = Sentinels(stack)
         master = sentinels.master()
-        store = open_store(sentinels.url(query="?timeout=2"))
+        store = open_store(sentinels.url(query="?timeout=0.5"))
         stack.callback(store.close)  # type: ignore[attr-defined]
         keys = [os.urandom(32) for _ in range(20)]
         for key in keys:
@@ -60,7 +60,7 @@ def test_a_failover_that_is_ordered_is_hardly_noticed(note: Recorder) -> None:
     with ExitStack() as stack:
         sentinels = Sentinels(stack)
         master = sentinels.master()
-        store = open_store(sentinels.url(query="?timeout=2"))
+        store = open_store(sentinels.url(query="?timeout=0.5"))
         stack.callback(store.close)  # type: ignore[attr-defined]
         # Several, so that connections are in use when the word comes.
         writers = [Writer(store) for _ in range(4)]

@@ -153,7 +153,7 @@ def test_every_connection_of_the_pool_may_be_dead_after_a_restart(side: Side) ->
 
 
 def test_a_server_that_is_frozen_gives_an_error_within_the_timeout_and_is_used_again_when_it_goes_on(
-    side: Side,
+    side: Side, note: Callable[[str, object], None]
 ) -> None:
     side.open()
     key = os.urandom(32)
@@ -166,6 +166,8 @@ def test_a_server_that_is_frozen_gives_an_error_within_the_timeout_and_is_used_a
         connection = seconds(lambda: side.read(key))
     finally:
         side.server.thaw()
+    note("an old connection", operation)
+    note("a new one", connection)
     # Not sooner: an answer was waited for, and the question was not asked twice.
     assert TIMEOUT * 0.8 < operation < TIMEOUT + MARGIN
     assert connection < CONNECT_TIMEOUT + MARGIN
