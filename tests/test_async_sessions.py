@@ -12,6 +12,7 @@ from kit import NOON, SECRET, name_and_value
 
 from coatcheck import StoreError, UsageError
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
+from coatcheck.core.record import StoredRecord
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.threaded import ThreadedStore
 from coatcheck.testing import Clock
@@ -49,6 +50,17 @@ async def on_server() -> tuple[Site, ParkingStore]:
     await site.begun(user="ann", list=[])
     store.calls.clear()
     return site, store
+
+
+@in_loop
+async def test_a_store_that_is_opened_from_a_url_goes_by_the_clock_of_the_sessions() -> None:
+    clock = Clock(1_000_000_000)
+    store = AsyncSessions({"secret_key": SECRET, "clock": clock, "store": "memory:"}).stores[0]
+    assert await store.insert(bytes(32), StoredRecord(b"content", int(clock()), int(clock()) + 60, b""))
+    clock.advance(59)
+    assert (await store.read(bytes(32))).content == b"content"
+    clock.advance(1)
+    assert await store.read(bytes(32)) is None
 
 
 @in_loop

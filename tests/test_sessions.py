@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from kit import NOON, SECRET, attributes, name_and_value
 
 from coatcheck import StoreError, UsageError
 from coatcheck.core.engine import Decision
+from coatcheck.core.record import StoredRecord
 from coatcheck.core.sign_in import hash_client
 from coatcheck.sessions import RequestSession, Sessions
 from coatcheck.stores.memory import MemoryStore
@@ -274,3 +276,17 @@ def test_a_refresh_with_each_response_sends_what_is_permanent_by_the_setting() -
     site = Site(permanent=False, refresh_interval=0)
     site.visit(user="ann")
     assert site.commit(site.open()).cookies == ()
+
+
+@pytest.mark.parametrize("url", ["memory:", "sqlite:///sessions.db"])
+def test_a_store_that_is_opened_from_a_url_goes_by_the_clock_of_the_sessions(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    clock = Clock(1_000_000_000)
+    store = Sessions({"secret_key": SECRET, "store": url, "clock": clock}).stores[0]
+    assert store.insert(bytes(32), StoredRecord(b"content", int(clock()), int(clock()) + 60, b""))
+    clock.advance(59)
+    assert store.read(bytes(32)).content == b"content"
+    clock.advance(1)
+    assert store.read(bytes(32)) is None

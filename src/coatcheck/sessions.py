@@ -125,7 +125,7 @@ class Sessions(AccountCalls, Confined):
         return self._take(store, option)
 
     def _open(self, url: str) -> Any:
-        return open_store(url)
+        return open_store(url, clock=self.clock)
 
     def _take(self, store: Any, option: str) -> Any:
         if iscoroutinefunction(store.read):

@@ -132,6 +132,21 @@ def test_each_loop_has_a_client_of_its_own_and_closes_it(settled: Callable[..., 
     assert [asyncio.run(look()) for _ in range(3)] == ["ann"] * 3
 
 
+def test_a_client_that_a_loop_opens_goes_by_the_clock_of_the_settings(
+    clock: Clock, settled: Callable[..., None], redis_server: Any
+) -> None:
+    settled(SESSION_STORE=redis_server.url(), SESSION_AUDIENCE="clock of the settings")
+    clock.now = 1_000_000_000
+    key = kept(user="ann")
+
+    async def look() -> bool:
+        return await SessionStore(key).aexists(key)
+
+    assert asyncio.run(look())
+    clock.advance(400 * 24 * 60 * 60)
+    assert not asyncio.run(look())
+
+
 def test_clearsessions_removes_what_has_expired(settled: Callable[..., None], tmp_path: Any, clock: Clock) -> None:
     swept: list[int] = []
 

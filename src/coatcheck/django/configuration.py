@@ -49,9 +49,10 @@ class _Configuration:
             return known[0]
         opened: dict[str, Any] = {}
         options = _options()
-        for option, store in zip(_STORES, self.sessions().stores, strict=True):
+        sync = self.sessions()
+        for option, store in zip(_STORES, sync.stores, strict=True):
             url = options[option]
-            client = open_async_store(url) if isinstance(url, str) else None
+            client = open_async_store(url, clock=sync.clock) if isinstance(url, str) else None
             if client is None or isinstance(client, ThreadedStore):
                 # A store that is sync by nature is one for all loops, and for the sync views.
                 options[option] = None if store is None else self._threads(store)

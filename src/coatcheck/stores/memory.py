@@ -33,12 +33,12 @@ class MemoryStore:
         self._due: list[tuple[int, bytes]] = []
 
     @classmethod
-    def from_url(cls, url: StoreURL) -> Self:
+    def from_url(cls, url: StoreURL, *, clock: Callable[[], float] = time.time) -> Self:
         """`memory:?limit=100000`"""
         url.check(("limit",))
         if url.hosts or url.user or url.password or url.path.strip("/"):
             raise UsageError("a memory store is at no place: its URL is memory:")
-        return cls(limit=url.count("limit", 100_000))
+        return cls(limit=url.count("limit", 100_000), clock=clock)
 
     def __repr__(self) -> str:
         return f"<MemoryStore, {len(self._records)} records>"

@@ -87,7 +87,7 @@ class SQLiteStore:
         weakref.finalize(self, self._file.close)
 
     @classmethod
-    def from_url(cls, url: StoreURL) -> Self:
+    def from_url(cls, url: StoreURL, *, clock: Callable[[], float] = time.time) -> Self:
         """`sqlite:///relative.db` or `sqlite:////absolute.db`; options `timeout`, `synchronous`, `sweep`."""
         url.check(("timeout", "synchronous", "sweep"))
         if url.hosts or url.user:
@@ -97,6 +97,7 @@ class SQLiteStore:
             timeout=url.seconds("timeout", 2),
             synchronous=(url.text("synchronous") or "normal").lower(),
             sweep=url.switch("sweep", default=True),
+            clock=clock,
         )
 
     def __repr__(self) -> str:
