@@ -17,13 +17,17 @@ from typing import Any, NamedTuple
 
 from kit import Site, name_and_value
 from races.steps import Held, View
+from servers.process import PATIENCE
 
 from coatcheck.core.engine import Decision
 from coatcheck.drive import run, run_async
 from coatcheck.stores import AsyncStore, Store, open_async_store, open_store
 from coatcheck.testing import Clock
 
-PATIENCE = 30
+
+def limits(url: str) -> dict[str, Any]:
+    """Gives the options of a store whose time-outs are not what is tested. One in memory has none."""
+    return {} if url.startswith("memory:") else {"timeout": PATIENCE}
 
 
 class Answer(NamedTuple):
@@ -85,7 +89,7 @@ class Threads(Crowd):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.store: Store = open_store(url)
+        self.store: Store = open_store(url, **limits(url))
         self.earlier_store: Store = open_store("memory:")
 
     def together(self, site: Site, *requests: tuple[str, View], last: int | None = None) -> list[Answer]:
@@ -121,7 +125,7 @@ class Tasks(Crowd):
         self._loop.run(self._open())
 
     async def _open(self) -> None:
-        self.store: AsyncStore = open_async_store(self.url)
+        self.store: AsyncStore = open_async_store(self.url, **limits(self.url))
         self.earlier_store: AsyncStore = open_async_store("memory:")
 
     def together(self, site: Site, *requests: tuple[str, View], last: int | None = None) -> list[Answer]:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from servers.process import PATIENCE
+
 _BEGINNING = """
 import os, sys, time
 from coatcheck.errors import StoreError
@@ -31,6 +33,8 @@ def crowd(url: str, program: str, count: int = 4) -> list[str]:
 
     It has `store`, its `number`, `record(content)`, and `begin()`, which returns in all at once.
     """
+    # All of them write at once, and on a busy machine some wait long for their turn.
+    url += f"{'&' if '?' in url else '?'}timeout={PATIENCE}"
     processes = [start(url, program, number) for number in range(count)]
     for process in processes:
         assert process.stdout is not None and process.stdout.readline() == "ready\n", process.communicate()
