@@ -24,7 +24,8 @@ from timing import heading, microseconds
 from coatcheck.core.facts import Facts
 from coatcheck.core.roster import Rows, Signed
 from coatcheck.drive import run
-from coatcheck.sessions import RequestSession, Sessions
+from coatcheck.request_session import RequestSession
+from coatcheck.sessions import Sessions
 from coatcheck.stores.sqlite import SQLiteStore
 from coatcheck.stores.url import StoreURL
 from coatcheck.testing import FailingStore

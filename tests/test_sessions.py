@@ -12,7 +12,8 @@ from coatcheck import StoreError, UsageError
 from coatcheck.core.engine import Decision
 from coatcheck.core.record import StoredRecord
 from coatcheck.core.sign_in import hash_client
-from coatcheck.sessions import RequestSession, Sessions
+from coatcheck.request_session import RequestSession
+from coatcheck.sessions import Sessions
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import AsyncFailingStore, Clock, FailingStore
 

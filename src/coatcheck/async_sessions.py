@@ -16,7 +16,8 @@ from coatcheck.core.engine import Decision
 from coatcheck.core.loaded import Loaded
 from coatcheck.drive import run, run_async
 from coatcheck.errors import CoatcheckError, StoreError, UsageError
-from coatcheck.sessions import RequestSession, Sessions
+from coatcheck.request_session import RequestSession
+from coatcheck.sessions import Sessions
 from coatcheck.stores.opening import open_async_store
 from coatcheck.stores.protocols import AsyncStore
 from coatcheck.stores.threaded import ThreadedStore

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from io import IOBase
 from typing import TYPE_CHECKING
 
-from coatcheck.sessions import RequestSession
+from coatcheck.request_session import RequestSession
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

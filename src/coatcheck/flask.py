@@ -26,7 +26,8 @@ from coatcheck.config import Configuration, Extension
 from coatcheck.core.loaded import Loaded
 from coatcheck.core.session import Session
 from coatcheck.errors import ReauthenticationRequired, StoreError, TooManySessions
-from coatcheck.sessions import RequestSession, Sessions
+from coatcheck.request_session import RequestSession
+from coatcheck.sessions import Sessions
 from coatcheck.werkzeug import StoreUnavailable, answerable, protect
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from coatcheck.core.codec import pack, unpack
 from coatcheck.core.confined import Confined
 from coatcheck.core.merge import ABSENT, same
 from coatcheck.errors import CoatcheckError, InvalidSession, UsageError, spell
-from coatcheck.sessions import RequestSession
+from coatcheck.request_session import RequestSession
 
 __all__ = ["TypedSession"]
 

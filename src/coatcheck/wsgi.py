@@ -19,7 +19,8 @@ from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import BODILESS, put
 from coatcheck.errors import StoreError, TooManySessions, UsageError
 from coatcheck.options import Options
-from coatcheck.sessions import RequestSession, Sessions, refusal
+from coatcheck.request_session import RequestSession
+from coatcheck.sessions import Sessions, refusal
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo

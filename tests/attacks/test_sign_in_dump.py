@@ -14,7 +14,8 @@ from servers.redis import RedisServer
 
 from coatcheck import Session
 from coatcheck.bell import LocalBell
-from coatcheck.sessions import RequestSession, Sessions
+from coatcheck.request_session import RequestSession
+from coatcheck.sessions import Sessions
 from coatcheck.stores import Store
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.redis import RedisStore

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from coatcheck import Session, StoreError, UsageError
 from coatcheck.flask import Coatcheck, session
-from coatcheck.sessions import RequestSession
+from coatcheck.request_session import RequestSession
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import FailingStore
 

@@ -8,7 +8,8 @@ from typing import Any
 from kit import SECRET, name_and_value
 
 from coatcheck import Event
-from coatcheck.sessions import RequestSession, Sessions
+from coatcheck.request_session import RequestSession
+from coatcheck.sessions import Sessions
 from coatcheck.stores.memory import MemoryStore
 
 

@@ -18,7 +18,7 @@ from typed.requests_of import Site
 from typing_extensions import TypedDict
 
 from coatcheck import Kind, Reason, SessionTooLarge, UsageError
-from coatcheck.sessions import RequestSession
+from coatcheck.request_session import RequestSession
 from coatcheck.typed import TypedSession
 
 
