@@ -22,6 +22,7 @@ from fastapi import Depends, FastAPI, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from coatcheck import CsrfError
+from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.asgi import AsyncSession, SessionMiddleware
 
 app = FastAPI()
@@ -49,13 +50,13 @@ def of_this_request(request: Request) -> AsyncSession:
     return session
 
 
-def accounts_of(request: Request) -> SessionMiddleware:
-    accounts: SessionMiddleware = request.scope["coatcheck"]
+def accounts_of(request: Request) -> AsyncAccountCalls:
+    accounts: AsyncAccountCalls = request.scope["coatcheck"]
     return accounts
 
 
 Session = Annotated[AsyncSession, Depends(of_this_request)]
-Accounts = Annotated[SessionMiddleware, Depends(accounts_of)]
+Accounts = Annotated[AsyncAccountCalls, Depends(accounts_of)]
 
 
 def checked(session: Session, csrf: Annotated[str | None, Form()] = None) -> None:
@@ -87,7 +88,7 @@ async def index(session: Session, accounts: Accounts) -> HTMLResponse:
     rows = [
         f"<li>{escape(info.device or 'something')} at {escape(info.ip)}, "
         + ("this one" if info.current else form("/end", hidden("handle", info.handle), "End it"))
-        for info in await accounts.sessions_of(session.user_id, current=session)
+        for info in await accounts.sessions_of(session.user_id)
     ]
     greeting = f"<h1>Hello {escape(str(session.user_id))}!</h1><ul>{''.join(rows)}</ul>"
     return page(session, greeting + form("/end-others", "", "End all others") + form("/logout", "", "Sign out"))

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coatcheck.devices import name_device
 from coatcheck.drive import run, run_async
 from coatcheck.errors import StoreError
 
 if TYPE_CHECKING:
-    from coatcheck.async_sessions import AsyncSessions
+    from coatcheck.async_sessions import AsyncSession, AsyncSessions
     from coatcheck.core.accounts import Found
     from coatcheck.core.facts import UserId
     from coatcheck.core.operations import Steps
     from coatcheck.core.session import Session
+    from coatcheck.request_session import RequestSession
     from coatcheck.sessions import Sessions
 
 _T = TypeVar("_T")
@@ -159,6 +160,45 @@ class AsyncAccountCalls:
         except StoreError as error:
             sessions.watch.store_down(error)
             raise self._answerable(error) from error.__cause__
+
+
+class _OfRequest:
+    def __init__(self, sessions: Any, session: Any) -> None:
+        self._sessions = sessions
+        self._session = session
+
+    def _accounts(self) -> Any:
+        return self._sessions
+
+    def _current(self) -> Any:
+        return self._session
+
+    def _answerable(self, error: StoreError) -> StoreError:
+        # A framework that makes a page of every error lets no integration see this one.
+        self._session.fail()
+        return error
+
+
+class RequestAccounts(_OfRequest, AccountCalls):
+    """The calls within a request: they know its session, and it knows if one has failed."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, sessions: Sessions, session: RequestSession) -> None: ...
+
+
+class AsyncRequestAccounts(_OfRequest, AsyncAccountCalls):
+    """As `RequestAccounts`, for asyncio."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, sessions: AsyncSessions, session: AsyncSession) -> None: ...
+
+    async def sessions_of(self, user_id: UserId, *, current: Session | None = None) -> list[SessionInfo]:
+        if current is None:
+            # Not every framework has the store asked before the application begins.
+            await self._session.load()
+        return await super().sessions_of(user_id, current=current)
 
 
 def _shown(found: list[Found]) -> list[SessionInfo]:

@@ -21,7 +21,7 @@ try:
 except ImportError as _error:
     raise ImportError("coatcheck.aiohttp needs aiohttp: pip install 'coatcheck[aiohttp]'") from _error
 
-from coatcheck.accounts import AsyncAccountCalls
+from coatcheck.accounts import AsyncAccountCalls, AsyncRequestAccounts
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.core.engine import Decision
 from coatcheck.core.headers import BODILESS, protection
@@ -80,10 +80,12 @@ def get_accounts(app_or_request: web.Application | web.Request) -> AsyncAccountC
 
     Raises `UsageError` for an application without `setup`.
     """
-    apps = [app_or_request] if isinstance(app_or_request, web.Application) else app_or_request.match_info.apps
-    for app in reversed(apps):
-        if _SESSIONS in app:
-            return app[_SESSIONS]
+    if isinstance(app_or_request, web.Request):
+        exchange = _exchange(app_or_request)
+        if exchange is not None:
+            return exchange.accounts(app_or_request)
+    elif _SESSIONS in app_or_request:
+        return app_or_request[_SESSIONS]
     raise UsageError("call coatcheck.aiohttp.setup(app, secret_key) for this application")
 
 
@@ -121,6 +123,10 @@ class _Exchange:
             if self._decision is not None:
                 self._session.pass_by()
         return self._session
+
+    def accounts(self, request: web.Request) -> AsyncAccountCalls:
+        """Gives the calls about users, which know the session."""
+        return AsyncRequestAccounts(self._sessions, self.session(request))
 
     async def commit(self) -> None:
         """Decides, once, what the response must say."""

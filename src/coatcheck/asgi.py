@@ -12,7 +12,7 @@ from asyncio import CancelledError
 from datetime import timedelta
 from typing import Any, ClassVar, Literal, Unpack
 
-from coatcheck.accounts import AsyncAccountCalls
+from coatcheck.accounts import AsyncAccountCalls, AsyncRequestAccounts
 from coatcheck.asgi_response import ASGIApp, Message, Receive, Response, Scope, Send
 from coatcheck.asgi_session import DictSession, ScopeSession
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
@@ -25,7 +25,8 @@ __all__ = ["ASGIApp", "AsyncSession", "Message", "Receive", "Scope", "Send", "Se
 class SessionMiddleware(AsyncAccountCalls):
     """Gives each request and each websocket its session, in `scope["session"]`.
 
-    `scope["coatcheck"]` is this object, for `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone`.
+    `scope["coatcheck"]` has `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone`, and so has this object,
+    for use outside of a request.
 
     It takes what Starlette's own takes, and every other option as a keyword.
 
@@ -84,7 +85,7 @@ class SessionMiddleware(AsyncAccountCalls):
             return
         sessions = self.sessions
         scope["session"] = session = self.session_type(sessions, scope)
-        scope["coatcheck"] = self
+        scope["coatcheck"] = AsyncRequestAccounts(sessions, session)
         if sessions.asks:
             await session.load()
         response = Response(sessions, session, scope, send)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Unpack, cast
 
 try:
+    from litestar.exceptions import ServiceUnavailableException
     from litestar.plugins import InitPlugin
     from litestar.serialization import decode_json, encode_json
     from litestar.types import Empty
@@ -26,8 +27,9 @@ from coatcheck.asgi import SessionMiddleware
 from coatcheck.asgi_response import ASGIApp, Message, Receive, Scope, Send
 from coatcheck.asgi_session import ScopeSession
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
+from coatcheck.core.headers import protection
 from coatcheck.core.session import Session
-from coatcheck.errors import UsageError
+from coatcheck.errors import StoreError, UsageError
 from coatcheck.options import Options
 
 __all__ = ["AsyncSession", "Coatcheck"]
@@ -36,7 +38,8 @@ __all__ = ["AsyncSession", "Coatcheck"]
 class Coatcheck(AsyncAccountCalls, InitPlugin):
     """Gives the handlers, guards and middleware of a Litestar application `request.session`.
 
-    `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone` are here, and in `scope["coatcheck"]`.
+    `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone` are here, and in `scope["coatcheck"]`, which knows
+    the session of the request.
 
     Args:
         secret_key: what sessions are sealed with; at least 16 bytes, better 32 random ones.
@@ -64,9 +67,23 @@ class Coatcheck(AsyncAccountCalls, InitPlugin):
     def _accounts(self) -> AsyncSessions:
         return self.sessions
 
+    def _answerable(self, error: StoreError) -> StoreError:
+        return _StoreUnavailable(error)
+
     def _wrap(self, app: ASGIApp) -> ASGIApp:
         # Litestar builds its middleware once for each handler, and all have the same sessions.
         return _Middleware(app, self.sessions)
+
+
+class _StoreUnavailable(StoreError, ServiceUnavailableException):
+    """Answers 503 where the application has no handler for `StoreError`. The visitor is told no more than that."""
+
+    def __init__(self, error: StoreError) -> None:
+        ServiceUnavailableException.__init__(self, headers=protection((), no_store=True))
+        self.args: tuple[Any, ...] = error.args
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
 
 
 class _Middleware(SessionMiddleware):

@@ -24,11 +24,10 @@ except ImportError as _error:
     raise ImportError("coatcheck.pyramid needs Pyramid: pip install 'coatcheck[pyramid]'") from _error
 
 from coatcheck import ini
-from coatcheck.accounts import AccountCalls
+from coatcheck.accounts import AccountCalls, RequestAccounts
 from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import BODILESS, protection, put
 from coatcheck.core.loaded import Loaded
-from coatcheck.core.session import Session
 from coatcheck.errors import CoatcheckError, StoreError, TooManySessions, UsageError
 from coatcheck.options import Options
 from coatcheck.sessions import FORBIDDEN, UNAVAILABLE, Sessions
@@ -97,21 +96,10 @@ def get_accounts(request: Any) -> AccountCalls:
     session = request.session
     if not isinstance(session, PyramidSession):
         raise UsageError("request.session is not of coatcheck.pyramid")
-    return _Accounts(session)
+    return _Accounts(session._sessions, session)  # noqa: SLF001  # its own
 
 
-class _Accounts(AccountCalls):
-    """The calls, for one request."""
-
-    def __init__(self, session: PyramidSession) -> None:
-        self._session = session
-
-    def _accounts(self) -> Sessions:
-        return self._session._sessions  # noqa: SLF001  # its own
-
-    def _current(self) -> Session:
-        return self._session
-
+class _Accounts(RequestAccounts):
     def _answerable(self, error: StoreError) -> StoreError:
         return _StoreUnavailable(error)
 

@@ -19,6 +19,7 @@ class RequestSession(Session):
 
     _random = staticmethod(os.urandom)
     _failed_to_load = False
+    _failed_call = False
 
     def __init__(self, sessions: Sessions, header: str) -> None:
         self._sessions = sessions
@@ -60,7 +61,11 @@ class RequestSession(Session):
     @property
     def failed(self) -> bool:
         """Whether the application has been told that the store fails."""
-        return self._failed_to_load
+        return self._failed_to_load or self._failed_call
+
+    def fail(self) -> None:
+        """Takes note that a call about a user, made within this request, has failed with the store."""
+        self._failed_call = True
 
     def _refuse_late(self) -> NoReturn:
         # Not every framework passes on what a stream raises.

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Unpack
 
-from coatcheck.accounts import AccountCalls
+from coatcheck.accounts import AccountCalls, RequestAccounts
 from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import BODILESS, put
 from coatcheck.errors import StoreError, TooManySessions, UsageError
@@ -36,7 +36,8 @@ _BODILESS = tuple(map(str, BODILESS))
 class SessionMiddleware(AccountCalls):
     """Gives each request its session, in `environ["coatcheck.session"]`.
 
-    `environ["coatcheck"]` is this object, for `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone`.
+    `environ["coatcheck"]` has `sessions_of`, `revoke`, `revoke_user` and `revoke_everyone`, and so has this object,
+    for use outside of a request.
 
     Args:
         secret_key: what sessions are sealed with; at least 16 bytes, better 32 random ones.
@@ -58,7 +59,7 @@ class SessionMiddleware(AccountCalls):
         sessions = self.sessions
         # It gets headers and not the environment, which holds it: a circle would outlive the request.
         environ[KEY] = session = WSGISession(sessions, environ)
-        environ["coatcheck"] = self
+        environ["coatcheck"] = RequestAccounts(sessions, session)
         response = _Response(sessions, session, environ, start_response)
         body: Iterable[bytes] = ()
         try:

@@ -84,15 +84,6 @@ class Answer(NamedTuple):
         return [field.strip().lower() for value in self.all("Cache-Control") for field in value.split(",")]
 
 
-PAGE_OF_ANY_ERROR = {
-    "test_a_call_that_fails_with_the_store_is_a_503": (
-        "The framework makes a 500 of every error that nobody handles, and a call is not of the request as a look at"
-        " the session is: handle `StoreError`"
-    )
-}
-"""What hosts differ in whose framework lets no error through."""
-
-
 class Host(ABC):
     """One framework with our sessions. Each adapter is a subclass.
 
@@ -105,13 +96,8 @@ class Host(ABC):
     name: ClassVar[str]
     """As the table of the documentation calls it."""
     is_async: ClassVar[bool]
-    differs: ClassVar[Mapping[str, str]] = {
-        "test_which_session_is_this_one_need_not_be_said": (
-            "What has the calls is the application's and knows of no request: give it `current=session`"
-        )
-    }
-    """By the name of a test of the suite: why this host cannot do that. Some case of the test must then fail.
-    Most have the calls where no request is known, so that is what a host says that says nothing else."""
+    differs: ClassVar[Mapping[str, str]] = {}
+    """By the name of a test of the suite: why this host cannot do that. Some case of the test must then fail."""
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         self.views = views

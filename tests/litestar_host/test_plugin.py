@@ -183,6 +183,27 @@ def test_the_handler_of_the_application_answers_for_a_store_that_is_down(browse:
     assert (answer.status_code, answer.text) == (418, "come again")
 
 
+@pytest.mark.parametrize("place", ["store", "revocations"])
+def test_a_call_of_the_plugin_that_fails_with_the_store_is_a_503_too(place: str) -> None:
+    store = FailingStore(MemoryStore())
+    options: dict[str, Any] = {place: store}
+    plugin = Coatcheck(SECRET, **options)
+
+    @get("/mine")
+    async def mine() -> str:
+        return str(len(await plugin.sessions_of(7)))
+
+    with TestClient(Litestar([mine], plugins=[plugin])) as client:
+        assert client.get("/mine").text == "0"
+        store.down = True
+        answer = client.get("/mine")
+        assert (answer.status_code, answer.json()["detail"]) == (503, "Service Unavailable")
+        assert (answer.headers["cache-control"], answer.headers["vary"]) == ("no-store", "Cookie")
+        assert "store" not in answer.text
+        store.down = False
+        assert client.get("/mine").text == "0"
+
+
 # What cannot be right
 
 

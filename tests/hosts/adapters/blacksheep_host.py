@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from blacksheep import Application, Content, Request, Response, Router, StreamedContent
 from hosts.adapters.starlette import rename
 from hosts.asgi_call import AsgiCaller, pieces_of
-from hosts.host import PAGE_OF_ANY_ERROR, Answer, Host, View, headers_of
+from hosts.host import Answer, Host, View, headers_of
 
 from coatcheck.asgi import SessionMiddleware
 
@@ -16,7 +16,6 @@ from coatcheck.asgi import SessionMiddleware
 class BlackSheepHost(Host):
     name = "BlackSheep"
     is_async = True
-    differs: ClassVar[Mapping[str, str]] = {**Host.differs, **PAGE_OF_ANY_ERROR}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)

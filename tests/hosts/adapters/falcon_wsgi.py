@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import falcon
-from hosts.host import PAGE_OF_ANY_ERROR, Answer, Host, View, headers_of
+from hosts.host import Answer, Host, View, headers_of
 from hosts.wsgi_call import WsgiCaller, pieces_of
 
 from coatcheck.wsgi import SessionMiddleware
@@ -15,7 +15,6 @@ from coatcheck.wsgi import SessionMiddleware
 class FalconHost(Host):
     name = "Falcon"
     is_async = False
-    differs: ClassVar[Mapping[str, str]] = {**Host.differs, **PAGE_OF_ANY_ERROR}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from flask import Flask, Response, stream_with_context
 from hosts.host import Answer, Host, View, headers_of, pieces
@@ -15,7 +15,6 @@ from coatcheck.flask import Coatcheck, session
 class FlaskHost(Host):
     name = "Flask"
     is_async = False
-    differs: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from hosts.asgi_call import AsgiCaller
-from hosts.host import PAGE_OF_ANY_ERROR, Answer, Host, View, headers_of, pieces_async
+from hosts.host import Answer, Host, View, headers_of, pieces_async
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.response import Stream
 
@@ -17,7 +17,6 @@ from coatcheck.litestar import Coatcheck
 class LitestarHost(Host):
     name = "Litestar"
     is_async = True
-    differs: ClassVar[Mapping[str, str]] = {**Host.differs, **PAGE_OF_ANY_ERROR}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)
@@ -25,14 +24,13 @@ class LitestarHost(Host):
         @get("/{name:str}")
         async def page(request: Request[Any, Any, Any]) -> Response[Any]:
             view = self.views[request.path_params["name"]]
-            result = await pieces_async(view, cast(Session, request.session), coatcheck)
+            result = await pieces_async(view, cast(Session, request.session), cast(Any, request.scope)["coatcheck"])
             if isinstance(result, str):
                 return Response(result, media_type=MediaType.TEXT, headers=headers_of(result))
             # Litestar takes a ValueError of a sync iterator for its end.
             return Stream(_stream(result), media_type=MediaType.TEXT)
 
-        coatcheck = Coatcheck(**options)
-        app = Litestar([page], plugins=[coatcheck], openapi_config=None, logging_config=None)
+        app = Litestar([page], plugins=[Coatcheck(**options)], openapi_config=None, logging_config=None)
         self._caller = AsgiCaller(cast(Any, app))
 
     def get(

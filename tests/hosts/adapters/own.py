@@ -12,6 +12,7 @@ from typing import Any
 
 from hosts.host import Answer, Host, View, headers_of, pieces
 
+from coatcheck.accounts import RequestAccounts
 from coatcheck.sessions import Sessions
 
 PAGE = Path(__file__).parents[3] / "docs" / "write-your-own.md"
@@ -53,7 +54,7 @@ class OwnHost(Host):
 
             def do_GET(self) -> None:  # noqa: N802
                 view = host.views[self.path.strip("/").partition("?")[0]]
-                result = pieces(view, self.session, self.sessions)
+                result = pieces(view, self.session, RequestAccounts(self.sessions, self.session))
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; charset=utf-8")
                 if isinstance(result, Iterator):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from hosts.host import Answer, Host, View, headers_of, pieces
 from hosts.wsgi_call import WsgiCaller
@@ -16,7 +16,6 @@ from coatcheck.pyramid import get_accounts, session_factory
 class PyramidHost(Host):
     name = "Pyramid"
     is_async = False
-    differs: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)

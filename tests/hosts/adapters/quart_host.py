@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from hosts.asgi_call import AsgiCaller
 from hosts.host import Answer, Host, View, headers_of, pieces_async
@@ -15,7 +15,6 @@ from coatcheck.quart import Coatcheck, session
 class QuartHost(Host):
     name = "Quart"
     is_async = True
-    differs: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, views: Mapping[str, View], **options: Any) -> None:
         super().__init__(views, **options)
