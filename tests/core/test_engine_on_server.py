@@ -106,17 +106,17 @@ def test_a_look_touches_the_record_when_it_was_not_used_for_the_interval(lifetim
     assert (site.asked(), site.told()) == (["read", "touch"], [("refreshed", "")])
     (after,) = site.records.values()
     now = NOON + due_after + 1
-    assert (after.content, after.used_at, after.expires_at) == (before.content, now, now + lifetime)
+    assert (after.content, after.used_at, after.expires_at) == (before.content, now, now + lifetime + 1)
     browser.visit(look)
     assert site.asked() == ["read"]
 
 
 def test_a_session_that_is_looked_at_lives_on_and_one_that_is_not_ends(site: ServerSite, browser: Browser) -> None:
     for _ in range(5):
-        site.clock.advance(MONTH - 1)
+        site.clock.advance(MONTH)
         browser.visit(look)
     assert browser.read()["user"] == 1
-    site.clock.advance(MONTH)
+    site.clock.advance(MONTH + 1)
     site.told()
     assert browser.read() == {}
     assert site.told() == [("rejected", "unknown_id")]
@@ -129,7 +129,7 @@ def test_with_refresh_off_only_a_change_makes_a_session_live_longer() -> None:
     browser.visit(look)
     browser.visit(put(user=2))
     assert site.asked() == ["read", "read", "replace"]
-    site.clock.advance(99)
+    site.clock.advance(100)
     assert browser.read()["user"] == 2
     site.clock.advance(1)
     assert browser.read() == {}
@@ -152,10 +152,10 @@ def test_nothing_extends_the_absolute_lifetime() -> None:
     site.clock.advance(7000)
     assert attributes(browser.visit(look).cookies[0])["max-age"] == "200"
     (record,) = site.records.values()
-    assert record.expires_at == NOON + 7200
+    assert record.expires_at == NOON + 7201
     browser.visit(lambda session: session.regenerate())
     browser.visit(put(user=2))
-    site.clock.advance(199)
+    site.clock.advance(200)
     assert browser.read()["user"] == 2
     site.clock.advance(1)
     assert browser.read() == {}

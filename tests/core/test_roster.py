@@ -125,7 +125,7 @@ def test_it_lives_as_long_as_its_last_session(book: Book, store: MemoryStore) ->
     book.add(row(1, expires_at=NOON + 10), row(2, expires_at=NOON + 500))
     record = store.read(book.key())
     assert record is not None
-    assert record.expires_at == NOON + 500
+    assert record.expires_at == NOON + 501
     assert book.read(now=NOON + 11) == [row(2, expires_at=NOON + 500)]
 
 

@@ -282,6 +282,7 @@ class Records(Confined):
         if self._absolute is not None:
             began_at = facts.authenticated_at if facts is not None and signed_in else entry.created_at
             expires_at = min(expires_at, began_at + self._absolute)
-        # An expiry in the second of the writing would have some stores keep nothing at all. And were the
-        # home forgotten before the sealed cookie it came from, that would count again, as it was then.
-        return max(expires_at, now + 1, entry.moved_until)
+        # The loader says when a session has ended, and lets it live through its last second, as a sealed one: no
+        # store forgets it before. And an expiry in the second of the writing would have some keep nothing at all.
+        # Were the home forgotten before the sealed cookie it came from, that would count again, as it was then.
+        return max(max(expires_at, now) + 1, entry.moved_until)

@@ -120,7 +120,8 @@ class Rosters(Confined):
         if not rows and stored is None:
             return True
         plaintext = pad(key + pack([[*row] for row in rows.values()]))
-        expires_at = max((row.expires_at for row in rows.values()), default=0)
+        # A row counts through its last second.
+        expires_at = max((row.expires_at for row in rows.values()), default=now) + 1
         record = StoredRecord(self._primary.seal(plaintext, now), now, max(expires_at, now + 1))
         if stored is None:
             written: bool = yield insert(REVOCATIONS, key, record)
