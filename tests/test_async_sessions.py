@@ -14,6 +14,7 @@ from coatcheck import StoreError, UsageError
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.core.record import StoredRecord
 from coatcheck.stores.memory import MemoryStore
+from coatcheck.stores.opening import Opened
 from coatcheck.stores.threaded import ThreadedStore
 from coatcheck.testing import Clock
 
@@ -84,7 +85,7 @@ async def test_a_store_that_was_opened_from_a_url_is_closed_with_the_application
 
     opened, given = Closing(), Closing()
     options = {"secret_key": SECRET, "store": "memory:", "earlier_store": given}
-    sessions = AsyncSessions(options, opened={"memory:": opened})
+    sessions = AsyncSessions(options, opened=Opened({"memory:": opened}))
     assert sessions.stores == (opened, given, opened)
     await sessions.close()
     assert closed == [opened]

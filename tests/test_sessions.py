@@ -15,6 +15,7 @@ from coatcheck.core.sign_in import hash_client
 from coatcheck.request_session import RequestSession
 from coatcheck.sessions import Sessions
 from coatcheck.stores.memory import MemoryStore
+from coatcheck.stores.opening import Opened
 from coatcheck.testing import AsyncFailingStore, Clock, FailingStore
 
 
@@ -105,7 +106,7 @@ def test_what_cannot_be_right_is_refused(options: dict[str, Any], message: str) 
 
 
 def test_a_store_is_opened_once_for_each_url() -> None:
-    opened: dict[str, Any] = {}
+    opened = Opened()
     one = Sessions({"secret_key": SECRET, "store": "memory:"}, opened=opened)
     other = Sessions({"secret_key": SECRET, "store": "memory:"}, opened=opened)
     assert one.stores[0] is other.stores[0] is opened["memory:"]

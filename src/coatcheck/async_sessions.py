@@ -31,7 +31,7 @@ class AsyncSessions(AsyncAccountCalls, Sessions):  # type: ignore[misc]  # the c
         self._rescues: set[asyncio.Future[None]] = set()
 
     def _open(self, url: str) -> AsyncStore:
-        return open_async_store(url, clock=self.clock)
+        return open_async_store(url, clock=self.opened.now)
 
     def _take(self, store: Any, option: str) -> AsyncStore:  # noqa: ARG002
         if iscoroutinefunction(store.read):

@@ -10,6 +10,7 @@ from coatcheck.core.settings import OPTIONS, Settings, config_key, normalize
 from coatcheck.errors import UsageError
 from coatcheck.sessions import Sessions
 from coatcheck.signals import Announcer
+from coatcheck.stores.opening import Opened
 
 if TYPE_CHECKING:
     from flask.sansio.app import App
@@ -40,7 +41,7 @@ class Configuration(Generic[_SessionsT]):
         self.options: dict[str, Any] = {}
         self._configured: list[tuple[tuple[object, ...], App, _SessionsT]] = []
         self._warned: set[str] = set()
-        self._stores: dict[str, Any] = {}
+        self._stores = Opened()
         self._overridden = [
             getter
             for getter in _GETTERS.values()

@@ -24,7 +24,7 @@ from coatcheck.core.sign_in import hash_client
 from coatcheck.drive import run
 from coatcheck.errors import StoreError, TooManySessions, UsageError
 from coatcheck.log import Watch
-from coatcheck.stores.opening import open_store
+from coatcheck.stores.opening import Opened, open_store
 from coatcheck.stores.protocols import Store
 from coatcheck.telemetry import event_counter
 
@@ -64,7 +64,7 @@ class Sessions(AccountCalls, Confined):
         *,
         debug: bool = False,
         warned: set[str] | None = None,
-        opened: dict[str, Any] | None = None,
+        opened: Opened | None = None,
         bell: Bell | None = None,
     ) -> None:
         settings, others = Settings.read(options)
@@ -80,7 +80,8 @@ class Sessions(AccountCalls, Confined):
         self.clock: Callable[[], float] = others.get("clock", time.time)
         self.settings: Settings = settings
         self.permanent: bool = settings.permanent
-        self.opened: dict[str, Any] = {} if opened is None else opened
+        self.opened: Opened = Opened() if opened is None else opened
+        self.opened.clock = self.clock
         self.stores: tuple[Any, ...] = tuple(
             self._store(others.get(option), option) for option in ("store", "earlier_store", "revocations")
         )
@@ -127,7 +128,7 @@ class Sessions(AccountCalls, Confined):
         return self._take(store, option)
 
     def _open(self, url: str) -> Any:
-        return open_store(url, clock=self.clock)
+        return open_store(url, clock=self.opened.now)
 
     def _take(self, store: Any, option: str) -> Any:
         if iscoroutinefunction(store.read):

@@ -8,7 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
-from kit import OTHER_SECRET, SECRET, Browser, Site, put
+from kit import NOON, OTHER_SECRET, SECRET, Browser, Site, put
 
 from coatcheck import Keyring
 from coatcheck.core.events import Rejected
@@ -17,6 +17,7 @@ from coatcheck.core.text import encode
 from coatcheck.stores import Store
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.sqlite import SQLiteStore
+from coatcheck.testing import Clock
 
 # What is looked for in a dump: shorter pieces may be there by chance.
 PIECE = 6
@@ -45,13 +46,13 @@ class Loot:
 
 
 def of_memory(_: Path) -> Iterator[Loot]:
-    store = MemoryStore()
+    store = MemoryStore(clock=Clock(NOON))
     yield Loot(store, lambda: b"".join(key + record.content + record.owner for key, record in store._records.items()))  # noqa: SLF001
 
 
 def of_sqlite(folder: Path) -> Iterator[Loot]:
     path = folder / "sessions.db"
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, clock=Clock(NOON))
     try:
         yield Loot(store, lambda: b"".join(file.read_bytes() for file in sorted(folder.iterdir())))
     finally:
@@ -111,7 +112,7 @@ class Stolen:
     """A few records as a thief has them, beside what only the visitors have."""
 
     def __init__(self) -> None:
-        store = MemoryStore()
+        store = MemoryStore(clock=Clock(NOON))
         self.loot = Loot(store, lambda: b"")
         self.records = {key: record.content for key, record in store._records.items()}  # noqa: SLF001
         self.sealer = RecordSealer(Keyring(SECRET), "", ("session",), os.urandom)
@@ -150,7 +151,7 @@ def test_stolen_ids_and_a_dump_open_nothing_without_the_secret_key(stolen: Stole
 def test_a_stolen_secret_key_and_an_id_show_nothing_without_the_record(stolen: Stolen) -> None:
     """With both, a thief comes as the visitor: to the site, for as long as the session lives there."""
     for token in stolen.loot.tokens:
-        assert dict(Site(store=MemoryStore()).open(f"session={token}")) == {}
+        assert dict(Site(store=MemoryStore(clock=Clock(NOON))).open(f"session={token}")) == {}
 
 
 def test_a_record_that_was_moved_to_another_key_opens_for_nobody(stolen: Stolen) -> None:
@@ -163,7 +164,7 @@ def test_a_record_that_was_moved_to_another_key_opens_for_nobody(stolen: Stolen)
 
 
 def test_equal_sessions_have_nothing_in_common_in_a_dump() -> None:
-    store = MemoryStore()
+    store = MemoryStore(clock=Clock(NOON))
     site = Site(store=store)
     for _ in range(50):
         Browser(site).visit(put(user="the same", cart=["the same"] * 20))

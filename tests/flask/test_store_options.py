@@ -258,3 +258,20 @@ def test_applications_may_share_a_store(clock: Clock, store: FailingStore) -> No
     blog.set_cookie("session", cookie.value)
     with blog.session_transaction() as stored:
         assert dict(stored) == {}
+
+
+@pytest.mark.parametrize("kind", ["memory:", "sqlite:///{}/sessions.db"])
+def test_a_store_that_is_opened_from_a_url_follows_the_clock_that_the_configuration_names_later(
+    app: Flask, tmp_path: Path, kind: str
+) -> None:
+    Coatcheck(app, store=kind.format(tmp_path))
+    browser = app.test_client()
+    for now in (1_000_000_000, 1_000_000_000 + 30 * 86400):
+        app.config["SESSION_CLOCK"] = Clock(now)
+        with browser.session_transaction() as stored:
+            stored.setdefault("begun", now)
+        with browser.session_transaction() as stored:
+            assert stored["begun"] == 1_000_000_000
+    app.config["SESSION_CLOCK"] = Clock(now + 32 * 86400)
+    with browser.session_transaction() as stored:
+        assert "begun" not in stored

@@ -15,7 +15,7 @@ from coatcheck.async_sessions import AsyncSessions
 from coatcheck.core.settings import OPTIONS, config_key
 from coatcheck.errors import UsageError
 from coatcheck.sessions import Sessions
-from coatcheck.stores.opening import open_async_store
+from coatcheck.stores.opening import Opened, open_async_store
 from coatcheck.stores.threaded import ThreadedStore
 
 _SessionsT = TypeVar("_SessionsT", bound=Sessions)
@@ -30,7 +30,7 @@ class _Configuration:
         self._sync: Sessions | None = None
         self._loops: WeakKeyDictionary[Any, tuple[AsyncSessions, AsyncGenerator[None]]] = WeakKeyDictionary()
         self._warned: set[str] = set()
-        self._opened: dict[str, Any] = {}
+        self._opened = Opened()
         self._threaded: dict[int, ThreadedStore] = {}
 
     def sessions(self) -> Sessions:
@@ -47,12 +47,11 @@ class _Configuration:
         known = self._loops.get(loop)
         if known is not None:
             return known[0]
-        opened: dict[str, Any] = {}
+        opened = Opened()
         options = _options()
-        sync = self.sessions()
-        for option, store in zip(_STORES, sync.stores, strict=True):
+        for option, store in zip(_STORES, self.sessions().stores, strict=True):
             url = options[option]
-            client = open_async_store(url, clock=sync.clock) if isinstance(url, str) else None
+            client = open_async_store(url, clock=opened.now) if isinstance(url, str) else None
             if client is None or isinstance(client, ThreadedStore):
                 # A store that is sync by nature is one for all loops, and for the sync views.
                 options[option] = None if store is None else self._threads(store)
@@ -67,7 +66,7 @@ class _Configuration:
     def _threads(self, store: Any) -> ThreadedStore:
         return self._threaded.setdefault(id(store), ThreadedStore(store))
 
-    def _build(self, kind: type[_SessionsT], options: dict[str, Any], opened: dict[str, Any]) -> _SessionsT:
+    def _build(self, kind: type[_SessionsT], options: dict[str, Any], opened: Opened) -> _SessionsT:
         try:
             bell = None if self._sync is None else self._sync.bell
             return kind(options, debug=settings.DEBUG, warned=self._warned, opened=opened, bell=bell)

@@ -107,6 +107,18 @@ def open_async_store(url: str, *, clock: Clock = time.time, **options: Any) -> A
     raise UsageError(_unknown(parsed.scheme))
 
 
+class Opened(dict[str, Any]):
+    """Stores by the URLs that they were opened from.
+
+    A configuration may be built anew, and has the same stores then. They go by the clock of the latest one.
+    """
+
+    clock: Clock = staticmethod(time.time)
+
+    def now(self) -> float:
+        return self.clock()
+
+
 def _unknown(scheme: str) -> str:
     close = get_close_matches(scheme, _SYNC, 1)
     hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_SYNC)}, as in redis://localhost:6379/0"
