@@ -131,6 +131,8 @@ def test_records_leave_the_store_when_their_time_is_over(app: Flask, clock: Cloc
         app.test_client().get("/keep/user/ada")
     assert (repr(store), store.sweep()) == ("<MemoryStore, 3 records>", 0)
     clock.advance(HOUR)
+    assert store.sweep() == 0
+    clock.advance(1)
     assert (store.sweep(), repr(store)) == (3, "<MemoryStore, 0 records>")
 
 
