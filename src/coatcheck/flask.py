@@ -61,17 +61,11 @@ class _FlaskSession(RequestSession):
         return self._configured
 
     def _load(self) -> Loaded:
-        try:
-            self.sessions  # noqa: B018
-            return super()._load()
-        except StoreError as error:
-            raise StoreUnavailable(error) from None
+        self.sessions  # noqa: B018
+        return super()._load()
 
-    def _last_instant(self) -> int:
-        try:
-            return super()._last_instant()
-        except StoreError as error:
-            raise StoreUnavailable(error) from None
+    def _answerable(self, error: StoreError) -> StoreError:
+        return StoreUnavailable(error)
 
     def _client(self) -> tuple[str, str]:
         return self.environ.get("REMOTE_ADDR", ""), self.environ.get("HTTP_USER_AGENT", "")
@@ -83,11 +77,8 @@ class _FlaskSession(RequestSession):
             raise ReauthenticationRequired(True)
 
     def save(self) -> bool:
-        try:
-            self.sessions  # noqa: B018
-            return super().save()
-        except StoreError as error:
-            raise StoreUnavailable(error) from None
+        self.sessions  # noqa: B018
+        return super().save()
 
 
 class CoatcheckSessionInterface(Configuration[Sessions], SessionInterface):

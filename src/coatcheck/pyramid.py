@@ -27,7 +27,6 @@ from coatcheck import ini
 from coatcheck.accounts import AccountCalls, RequestAccounts
 from coatcheck.bodies import KeepingBody, close, runs_nothing
 from coatcheck.core.headers import BODILESS, protection, put
-from coatcheck.core.loaded import Loaded
 from coatcheck.errors import CoatcheckError, StoreError, TooManySessions, UsageError
 from coatcheck.options import Options
 from coatcheck.sessions import FORBIDDEN, UNAVAILABLE, Sessions
@@ -173,11 +172,8 @@ class PyramidSession(WSGISession):
         token: str | None = self.get(_CSRF)
         return token or self.new_csrf_token()
 
-    def _load(self) -> Loaded:
-        try:
-            return super()._load()
-        except StoreError as error:
-            raise _StoreUnavailable(error) from None
+    def _answerable(self, error: StoreError) -> StoreError:
+        return _StoreUnavailable(error)
 
     def answer(self, request: Any, response: Any) -> None:
         """Puts into the response what it must say of the session. Pyramid calls it when the views are done.

@@ -31,7 +31,6 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from coatcheck.accounts import AsyncAccountCalls
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
 from coatcheck.config import Configuration, Extension
-from coatcheck.core.loaded import Loaded
 from coatcheck.errors import StoreError, TooManySessions
 from coatcheck.werkzeug import StoreUnavailable, answerable, protect
 
@@ -58,11 +57,8 @@ class _QuartSession(AsyncSession):
     def header(self) -> str:  # type: ignore[override]
         return "; ".join(self.request.headers.getlist("Cookie"))
 
-    def _load(self) -> Loaded:
-        try:
-            return super()._load()
-        except StoreError as error:
-            raise StoreUnavailable(error) from None
+    def _answerable(self, error: StoreError) -> StoreError:
+        return StoreUnavailable(error)
 
     def _client(self) -> tuple[str, str]:
         return self.request.remote_addr or "", self.request.headers.get("User-Agent", "")

@@ -47,10 +47,19 @@ class RequestSession(Session):
         except StoreError as error:
             self._failed_to_load = True
             self._sessions.watch.store_down(error)
-            raise
+            raise self._answerable(error) from error.__cause__
 
     def _last_instant(self) -> int:
-        return self._sessions.last_instant()
+        try:
+            return self._sessions.last_instant()
+        except StoreError as error:
+            self.fail()
+            self._sessions.watch.store_down(error)
+            raise self._answerable(error) from error.__cause__
+
+    def _answerable(self, error: StoreError) -> StoreError:
+        """Gives the error as one that the framework has an answer to, where that wants its own kind."""
+        return error
 
     def _bound(self) -> bytes:
         return self._sessions.bound(*self._client())
@@ -64,7 +73,7 @@ class RequestSession(Session):
         return self._failed_to_load or self._failed_call
 
     def fail(self) -> None:
-        """Takes note that a call about a user, made within this request, has failed with the store."""
+        """Takes note that the store has failed otherwise than at a look: in a login, or a call about a user."""
         self._failed_call = True
 
     def _refuse_late(self) -> NoReturn:
@@ -87,7 +96,10 @@ class RequestSession(Session):
         Gives False if the session has been ended meanwhile: it is empty then. Raises
         `UsageError` where there is no store, `StoreError` if that fails.
         """
-        return self._sessions.keep(self)
+        try:
+            return self._sessions.keep(self)
+        except StoreError as error:
+            raise self._answerable(error) from error.__cause__
 
     def finish(self) -> None:
         """Keeps what was changed since the response began, when all is done. Raises as `save` does."""

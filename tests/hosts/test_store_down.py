@@ -66,6 +66,16 @@ def test_a_logout_that_did_not_happen_is_not_confirmed(make: Make, store: Failin
     assert (answer.status, answer.cookies) == (503, [])
 
 
+@pytest.mark.parametrize("place", ["store", "revocations"])
+@pytest.mark.parametrize("page", ["/put", "/plain"])
+def test_a_login_that_did_not_happen_is_not_confirmed(make: Make, store: FailingStore, place: str, page: str) -> None:
+    browser = Browser(make({**PAGES, "login": lambda session: session.login(7)}, **{place: store}))
+    browser.get(page)
+    store.down = True
+    answer = browser.get("/login")
+    assert (answer.status, answer.cookies) == (503, [])
+
+
 def test_by_an_option_the_request_goes_on_and_nothing_is_overwritten(make: Make, store: FailingStore) -> None:
     browser = Browser(make(PAGES, store=store, store_down="empty"))
     browser.get("/put")
