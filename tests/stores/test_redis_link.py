@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from threading import Thread, Timer
 
 import pytest
-from servers.process import HOST, free_port, wait_until
+from servers.process import HOST, PATIENCE, free_port, wait_until
 from servers.redis import Cluster, RedisServer, Sentinels
 from stores.redis_samples import Opener, run, sample, use
 
@@ -175,7 +175,7 @@ def test_the_answer_to_a_cancelled_task_is_not_taken_for_another(form: tuple[str
     url, servers = form
 
     async def program() -> None:
-        store = AsyncRedisStore.from_url(StoreURL.parse(url))
+        store = AsyncRedisStore.from_url(StoreURL.parse(url, timeout=PATIENCE))
         mine, others = os.urandom(32), os.urandom(32)
         await store.insert(mine, sample(b"mine"))
         await store.insert(others, sample(b"another's"))
