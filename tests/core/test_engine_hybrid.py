@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from kit import Browser, look, put
+from kit import Browser, look, name_and_value, put
 from modes import SignInSite, login, logout
 from races.steps import Request
 
-from coatcheck import Session, SessionTooLarge
+from coatcheck import Session, SessionTooLarge, StoreError
 from coatcheck.core.opaque import TOKEN_CHARS
 
 LARGE = "a" * 5000
@@ -152,6 +153,36 @@ def test_what_somebody_keeps_who_signs_out_may_be_too_much_for_a_cookie(site: Si
     assert state(site, browser)[:2] == (None, {"cart": LARGE})
     browser.visit(Session.destroy)
     assert browser.cookies == {}
+
+
+@pytest.mark.parametrize("working", range(8))
+@pytest.mark.parametrize("tries", [1, 2])
+def test_a_cart_that_outgrows_the_cookie_is_not_lost_where_the_store_fails(
+    site: SignInSite, monkeypatch: pytest.MonkeyPatch, working: int, tries: int
+) -> None:
+    run, left = site.store._run, [*range(working)]  # noqa: SLF001  # every operation comes by there
+    browser = guest(site, cart=1)
+
+    def run_while_it_works(*operation: Any) -> Any:
+        site.store.down = not left or left.pop() < 0
+        return run(*operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.store, "_run", run_while_it_works)
+        session = site.open(browser.header)
+        session["large"] = LARGE
+        for _ in range(tries):
+            with suppress(StoreError):
+                # An error page is committed too.
+                browser.cookies |= dict(map(name_and_value, site.commit(session).cookies))
+    site.store.down = False
+    assert in_cookie(browser) is (working < 3)
+    for _ in range(3):
+        site.clock.advance(60)
+        assert browser.read() == ({"cart": 1} if working < 3 else {"cart": 1, "large": LARGE})
+    browser.visit(put(large=LARGE))
+    site.clock.advance(60)
+    assert state(site, browser)[:2] == (None, {"cart": 1, "large": LARGE})
 
 
 def test_what_no_store_takes_is_too_large_and_the_guest_s_session_is_as_it_was(site: SignInSite) -> None:

@@ -49,6 +49,7 @@ class Keeper(Committer):
             if not self._outgrows(session):
                 return (yield from super()._decide(session, now, https))
             session._move_to_server()
+            session._outgrown = not session._renewed
             session._renewed, loaded = True, session._loaded
         if ended:
             yield from self._end_former(session, now)
@@ -86,6 +87,8 @@ class Keeper(Committer):
         if session._signing or session._renewed:
             # Before anything is ended for a session that cannot be kept.
             self._check_size(session, now)
+        if session._outgrown and kind is Kind.REGENERATED:
+            return (yield from self._outgrow(session, kind, now, https))
         yield from self._settle(session, now, writes=True)
         if kept is not None and kind is not Kind.CREATED:
             if kept.entry.state == REPLACED and not self._may_go_on(kept, kind):
@@ -96,6 +99,17 @@ class Keeper(Committer):
             if kind is Kind.REFRESHED:
                 return (yield from self._touch(session, kept, now, https))
         return (yield from self._save(session, kind, now, https))
+
+    def _outgrow(self, session: Session, kind: Kind, now: int, https: bool) -> Steps[Decision | None]:
+        """Keeps a guest's session that has outgrown its cookie, which counts until there is something in its place."""
+        decision = yield from self._save(session, kind, now, https)
+        try:
+            yield from self._settle(session, now, writes=True)
+        except StoreError:
+            # Then the cookie can be brought back, as others of guests can. What it has become is not lost for that.
+            record = session._loaded.record
+            self._emit(Event(Kind.DROPPED, Reason.STORE_DOWN, record and record.id.hex()))
+        return decision
 
     def _check_size(self, session: Session, now: int) -> None:
         if self._records.writes:

@@ -51,6 +51,8 @@ class Session(SignIn, Confined, Content):
 
     _over: Sequence[Signed] = ()
     """Sessions of the user that have to end for this one."""
+    _outgrown = False
+    """Whether it has a new id for its size alone."""
     _told = False
     """Whether the listeners know who has signed in or out."""
 
