@@ -185,6 +185,40 @@ def test_a_cart_that_outgrows_the_cookie_is_not_lost_where_the_store_fails(
     assert state(site, browser)[:2] == (None, {"cart": 1, "large": LARGE})
 
 
+@pytest.mark.parametrize("ask", [login("ada"), Session.regenerate])
+@pytest.mark.parametrize("working", range(12))
+def test_a_new_id_that_is_asked_for_when_it_has_outgrown_the_cookie_kills_the_old_one_or_fails(
+    site: SignInSite, monkeypatch: pytest.MonkeyPatch, working: int, ask: Any
+) -> None:
+    run, left = site.store._run, [*range(working)]  # noqa: SLF001  # every operation comes by there
+    browser = guest(site, cart=1)
+    planted = browser.header
+    session = site.open(planted)
+    session["large"] = LARGE
+    site.store.down = True
+    with pytest.raises(StoreError):
+        site.commit(session)
+    site.store.down = False
+    # The page that answers in its place.
+    ask(session)
+
+    def run_while_it_works(*operation: Any) -> Any:
+        site.store.down = not left or left.pop() < 0
+        return run(*operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.store, "_run", run_while_it_works)
+        try:
+            site.commit(session)
+        except StoreError:
+            return
+        finally:
+            site.store.down = False
+    assert working >= 5
+    site.clock.advance(60)
+    assert site.open(planted).new
+
+
 def test_what_no_store_takes_is_too_large_and_the_guest_s_session_is_as_it_was(site: SignInSite) -> None:
     browser = guest(site, cart=1)
     with pytest.raises(SessionTooLarge):

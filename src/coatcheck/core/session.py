@@ -240,6 +240,8 @@ class Session(SignIn, Confined, Content):
     def _renew(self) -> None:
         self._id = self._draw()
         self._renewed = self._forced = True
+        # Whatever it was before: the old id is to die now.
+        self._outgrown = False
 
     def _renew_for_user(self) -> None:
         if self._loaded.on_login:
