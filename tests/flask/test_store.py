@@ -331,6 +331,6 @@ def test_a_record_without_content_is_forgotten_after_a_minute(client: FlaskClien
     client.get("/keep/user/ada")
     cookie = client.get_cookie("session")
     client.get("/pop")
-    clock.advance(61)
+    clock.advance(60)
     client.get("/keep/user/bob")
     assert client.get_cookie("session") != cookie

@@ -278,11 +278,14 @@ class Records(Confined):
             long = self._moving or (signed_in and entry.readable_until > DEAD)
             return max(now + (self._lifetime if long else _MARK_LIFE), entry.moved_until)
         short = entry.packed == EMPTY and not signed_in
-        expires_at = now + (min(EMPTY_LIFE, self._lifetime) if short else self._lifetime)
+        # The loader says when a session has ended, and lets it live through its last second, as a sealed one: no
+        # store forgets it before.
+        expires_at = now + self._lifetime + 1
+        if short:
+            expires_at = min(expires_at, now + EMPTY_LIFE)
         if self._absolute is not None:
             began_at = facts.authenticated_at if facts is not None and signed_in else entry.created_at
-            expires_at = min(expires_at, began_at + self._absolute)
-        # The loader says when a session has ended, and lets it live through its last second, as a sealed one: no
-        # store forgets it before. And an expiry in the second of the writing would have some keep nothing at all.
-        # Were the home forgotten before the sealed cookie it came from, that would count again, as it was then.
-        return max(max(expires_at, now) + 1, entry.moved_until)
+            expires_at = min(expires_at, began_at + self._absolute + 1)
+        # An expiry in the second of the writing would have some stores keep nothing at all. And were the
+        # home forgotten before the sealed cookie it came from, that would count again, as it was then.
+        return max(expires_at, now + 1, entry.moved_until)
