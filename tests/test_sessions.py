@@ -292,3 +292,31 @@ def test_a_store_that_is_opened_from_a_url_goes_by_the_clock_of_the_sessions(
     assert store.read(bytes(32)).content == b"content"
     clock.advance(1)
     assert store.read(bytes(32)) is None
+
+
+class Chatty:
+    """A store of an application's own, whose errors say where they come from."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+
+    def read(self, key: bytes) -> StoredRecord | None:
+        try:
+            Path("/nowhere", key.hex()).read_bytes()
+        except OSError as error:
+            raise StoreError("no answer") from error
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+def test_no_error_of_a_session_brings_those_of_its_store_along() -> None:
+    site = Site(store="memory:")
+    site.visit(user="ann")
+    broken = Site(store=Chatty(MemoryStore()), clock=site.clock)
+    session = RequestSession(broken.sessions, site.header)
+    for look in (lambda: session.get("user"), lambda: broken.sessions.revoke("00" * 16, user_id=7)):
+        with pytest.raises(StoreError) as caught:
+            look()
+        assert caught.value.__cause__ is None and caught.value.__suppress_context__

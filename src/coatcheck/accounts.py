@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from coatcheck.devices import name_device
 from coatcheck.drive import run, run_async
 from coatcheck.errors import StoreError
 
 if TYPE_CHECKING:
-    from coatcheck.async_sessions import AsyncSession, AsyncSessions
+    from coatcheck.async_sessions import AsyncSession, AsyncSessions  # noqa: F401  # named below in a text
     from coatcheck.core.accounts import Found
     from coatcheck.core.facts import UserId
     from coatcheck.core.operations import Steps
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from coatcheck.sessions import Sessions
 
 _T = TypeVar("_T")
+_SessionsT = TypeVar("_SessionsT", bound="Sessions")
+_SessionT = TypeVar("_SessionT", bound="RequestSession")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class AccountCalls:
             return run(steps, sessions.stores)
         except StoreError as error:
             sessions.watch.store_down(error)
-            raise self._answerable(error) from error.__cause__
+            raise self._answerable(error) from None
 
 
 class AsyncAccountCalls:
@@ -159,18 +161,20 @@ class AsyncAccountCalls:
             return await run_async(steps, sessions.stores)
         except StoreError as error:
             sessions.watch.store_down(error)
-            raise self._answerable(error) from error.__cause__
+            raise self._answerable(error) from None
 
 
-class _OfRequest:
-    def __init__(self, sessions: Any, session: Any) -> None:
+class _OfRequest(Generic[_SessionsT, _SessionT]):
+    """What the calls within a request know, sync and async alike."""
+
+    def __init__(self, sessions: _SessionsT, session: _SessionT) -> None:
         self._sessions = sessions
         self._session = session
 
-    def _accounts(self) -> Any:
+    def _accounts(self) -> _SessionsT:
         return self._sessions
 
-    def _current(self) -> Any:
+    def _current(self) -> _SessionT:
         return self._session
 
     def _answerable(self, error: StoreError) -> StoreError:
@@ -179,20 +183,12 @@ class _OfRequest:
         return error
 
 
-class RequestAccounts(_OfRequest, AccountCalls):
+class RequestAccounts(_OfRequest["Sessions", "RequestSession"], AccountCalls):
     """The calls within a request: they know its session, and it knows if one has failed."""
 
-    if TYPE_CHECKING:
 
-        def __init__(self, sessions: Sessions, session: RequestSession) -> None: ...
-
-
-class AsyncRequestAccounts(_OfRequest, AsyncAccountCalls):
+class AsyncRequestAccounts(_OfRequest["AsyncSessions", "AsyncSession"], AsyncAccountCalls):
     """As `RequestAccounts`, for asyncio."""
-
-    if TYPE_CHECKING:
-
-        def __init__(self, sessions: AsyncSessions, session: AsyncSession) -> None: ...
 
     async def sessions_of(self, user_id: UserId, *, current: Session | None = None) -> list[SessionInfo]:
         if current is None:

@@ -47,7 +47,7 @@ class RequestSession(Session):
         except StoreError as error:
             self._failed_to_load = True
             self._sessions.watch.store_down(error)
-            raise self._answerable(error) from error.__cause__
+            raise self._answerable(error) from None
 
     def _last_instant(self) -> int:
         try:
@@ -55,7 +55,7 @@ class RequestSession(Session):
         except StoreError as error:
             self.fail()
             self._sessions.watch.store_down(error)
-            raise self._answerable(error) from error.__cause__
+            raise self._answerable(error) from None
 
     def _answerable(self, error: StoreError) -> StoreError:
         """Gives the error as one that the framework has an answer to, where that wants its own kind."""
@@ -99,7 +99,7 @@ class RequestSession(Session):
         try:
             return self._sessions.keep(self)
         except StoreError as error:
-            raise self._answerable(error) from error.__cause__
+            raise self._answerable(error) from None
 
     def finish(self) -> None:
         """Keeps what was changed since the response began, when all is done. Raises as `save` does."""
