@@ -219,6 +219,22 @@ def test_the_async_contract_catches_a_store_that_writes_in_two_steps() -> None:
     assert {"test_of_many_replaces_at_once_one_succeeds", "test_many_who_try_again_all_succeed"} & set(broken)
 
 
+class SweepsNothing:
+    """Sweeps wrongly, and does not find records by their owner: some can do the one and not the other."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        threaded = ThreadedStore(store)
+        self.read, self.insert, self.replace = threaded.read, threaded.insert, threaded.replace
+        self.touch, self.delete = threaded.touch, threaded.delete
+
+    async def sweep(self, limit: int = 1000) -> int:
+        return 0
+
+
+def test_the_async_contract_tests_what_a_store_can_do_beside_each_for_itself() -> None:
+    assert broken_promises(AsyncContract(SweepsNothing)) == ["test_sweeping_removes_what_has_expired_and_nothing_else"]
+
+
 @pytest.mark.parametrize("kind", [AnswersComeToWhoeverAsksNext, ACancelledTaskKeepsTheConnection])
 def test_the_async_contract_catches_a_store_that_a_cancelled_task_upsets(kind: type[AsyncBreaking]) -> None:
     assert "test_a_cancelled_operation_leaves_the_store_usable" in broken_promises(AsyncContract(kind))

@@ -25,7 +25,7 @@ from coatcheck.drive import run
 from coatcheck.errors import StoreError, TooManySessions, UsageError
 from coatcheck.log import Watch
 from coatcheck.stores.opening import Opened, open_store
-from coatcheck.stores.protocols import Store
+from coatcheck.stores.protocols import Store, provides
 from coatcheck.telemetry import event_counter
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Sessions(AccountCalls, Confined):
             return self.opened.get(store) or self.opened.setdefault(store, self._open(store))
         if store is None:
             return None
-        if isinstance(store, type) or not isinstance(store, Store):
+        if isinstance(store, type) or not provides(store, Store):
             raise UsageError(f"{option} must be a URL, or an object with the methods of coatcheck.stores.Store")
         return self._take(store, option)
 

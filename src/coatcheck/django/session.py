@@ -9,7 +9,7 @@ from coatcheck.core.opaque import LIVE
 from coatcheck.django.configuration import configuration
 from coatcheck.django.signing import SigningSession
 from coatcheck.sessions import Sessions
-from coatcheck.stores.protocols import Sweeping
+from coatcheck.stores.protocols import AsyncSweeping, Sweeping, provides
 
 _SWEPT = 1000
 
@@ -100,14 +100,14 @@ class SessionStore(SigningSession):
     def clear_expired(cls) -> None:
         """Removes what has expired from a store that does not do so by itself."""
         for store in _each(configuration.sessions()):
-            while isinstance(store, Sweeping) and store.sweep(_SWEPT) == _SWEPT:
+            while provides(store, Sweeping) and store.sweep(_SWEPT) == _SWEPT:
                 pass
 
     @classmethod
     async def aclear_expired(cls) -> None:
         """As `clear_expired`."""
         for store in _each(await configuration.here()):
-            while hasattr(store, "sweep") and await store.sweep(_SWEPT) == _SWEPT:
+            while provides(store, AsyncSweeping) and await store.sweep(_SWEPT) == _SWEPT:
                 pass
 
 

@@ -17,6 +17,14 @@ from typing import Protocol, runtime_checkable
 from coatcheck.core.record import StoredRecord
 
 
+def provides(store: object, protocol: type) -> bool:
+    """Says whether a store has the methods of one of these, its own or some that it hands on by `__getattr__`.
+
+    `isinstance` does not see the latter from Python 3.12 on, and a store that wraps another is a store.
+    """
+    return all(callable(getattr(store, name, None)) for name in vars(protocol) if not name.startswith("_"))
+
+
 @runtime_checkable
 class Store(Protocol):
     """Keeps records for sync programs."""

@@ -6,11 +6,11 @@ import os
 from asyncio import get_running_loop
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from coatcheck.core.record import StoredRecord
 from coatcheck.errors import UsageError
-from coatcheck.stores.protocols import Index, Store, Sweeping
+from coatcheck.stores.protocols import Index, Store, Sweeping, provides
 
 _T = TypeVar("_T")
 
@@ -23,7 +23,7 @@ class ThreadedStore:
     """
 
     def __init__(self, store: Store, *, threads: int = 8) -> None:
-        self._store = store
+        self._store: Any = store
         self._count = threads
         self._begin()
 
@@ -57,11 +57,11 @@ class ThreadedStore:
 
     async def sweep(self, limit: int = 1000) -> int:
         """As `AsyncSweeping.sweep`; gives 0 where the store needs no sweeping."""
-        return await self._run(self._store.sweep, limit) if isinstance(self._store, Sweeping) else 0
+        return await self._run(self._store.sweep, limit) if provides(self._store, Sweeping) else 0
 
     async def owned_by(self, owner: bytes) -> list[tuple[bytes, StoredRecord]]:
         """As `AsyncIndex.owned_by`. Raises `UsageError` where the store has no index."""
-        if not isinstance(self._store, Index):
+        if not provides(self._store, Index):
             raise UsageError(f"{self._store!r} does not find records by their owner")
         return await self._run(self._store.owned_by, owner)
 

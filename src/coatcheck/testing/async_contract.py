@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from coatcheck.core.record import StoredRecord
-from coatcheck.stores.protocols import AsyncIndex, AsyncStore, AsyncSweeping, Store
+from coatcheck.stores.protocols import AsyncStore, Store, provides
 from coatcheck.testing.clock import Clock
 from coatcheck.testing.contract import StoreContract
 from coatcheck.testing.records import WRITERS, make_key, make_record
@@ -35,9 +35,7 @@ class AsyncStoreContract(StoreContract):
     def make_store(self, clock: Clock) -> Store:
         loop = _Loop()
         store = loop.run(self.make_async_store(clock))
-        assert isinstance(store, AsyncStore)
-        if isinstance(store, AsyncSweeping) and isinstance(store, AsyncIndex):
-            return _IndexedFacade(loop, store)
+        assert provides(store, AsyncStore)
         return _Facade(loop, store)
 
     def close_store(self, store: Store) -> None:
@@ -126,16 +124,7 @@ class _Facade:
     def delete(self, key: bytes) -> None:
         return self.loop.run(self.store.delete(key))
 
-
-class _IndexedFacade(_Facade):
-    """As `_Facade`, of a store that sweeps and finds by owner."""
-
-    store: Any
-
-    def sweep(self, limit: int = 1000) -> int:
-        swept: int = self.loop.run(self.store.sweep(limit))
-        return swept
-
-    def owned_by(self, owner: bytes) -> list[tuple[bytes, StoredRecord]]:
-        found: list[tuple[bytes, StoredRecord]] = self.loop.run(self.store.owned_by(owner))
-        return found
+    def __getattr__(self, name: str) -> Any:
+        # What some stores can do beside.
+        method = getattr(self.store, name)
+        return lambda *arguments: self.loop.run(method(*arguments))

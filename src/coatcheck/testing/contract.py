@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from coatcheck.core.record import StoredRecord
-from coatcheck.stores.protocols import Index, Store, Sweeping
+from coatcheck.stores.protocols import Index, Store, Sweeping, provides
 from coatcheck.testing.clock import Clock
 from coatcheck.testing.records import WRITERS, assert_same, at_once, make_key, make_record, read_record
 
@@ -42,7 +43,7 @@ class StoreContract:
 
     def test_it_has_the_five_methods(self) -> None:
         with self.opened() as store:
-            assert isinstance(store, Store)
+            assert provides(store, Store)
 
     def test_an_unknown_key_has_no_record(self) -> None:
         with self.opened() as store:
@@ -318,8 +319,9 @@ class StoreContract:
 
     def test_sweeping_removes_what_has_expired_and_nothing_else(self) -> None:
         clock = Clock()
-        with self.opened(clock) as store:
-            if not isinstance(store, Sweeping):
+        with self.opened(clock) as opened:
+            store: Any = opened
+            if not provides(store, Sweeping):
                 return
             while store.sweep(1000) == 1000:
                 pass
@@ -334,8 +336,9 @@ class StoreContract:
 
     def test_the_records_of_an_owner_are_found_last_used_first(self) -> None:
         clock = Clock()
-        with self.opened(clock) as store:
-            if not isinstance(store, Index):
+        with self.opened(clock) as opened:
+            store: Any = opened
+            if not provides(store, Index):
                 return
             owner, keys = os.urandom(16), [make_key() for _ in range(4)]
             for used, key in enumerate(keys):
