@@ -25,7 +25,7 @@ def test_without_a_cookie_it_says_what_to_do(demo: Flask, language: str) -> None
     chinese = language == "zh-CN"
     assert ("会话是空的" if chinese else "The session is empty") in page.texts("h3")
     assert ("浏览器没有本站的 Cookie。" if chinese else "Your browser holds no cookie of this site.") in page.texts("p")
-    assert [link.attributes["href"] for link in page.all("a")] == ["/username/", "/"]
+    assert [link.attributes["href"] for link in page.all("a")] == ["/username/", "/", "/account/"]
     assert page.all("button")[-1].attributes["disabled"] == ""
     assert not page.all("meter")
 
