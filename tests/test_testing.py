@@ -219,6 +219,17 @@ def test_the_async_contract_catches_a_store_that_writes_in_two_steps() -> None:
     assert {"test_of_many_replaces_at_once_one_succeeds", "test_many_who_try_again_all_succeed"} & set(broken)
 
 
+class ReadGivesACoroutine(AsyncBreaking):
+    """One whose `read` can be awaited, and does not show it."""
+
+    def read(self, key: bytes) -> Any:
+        return super().read(key)
+
+
+def test_the_async_contract_catches_a_store_that_would_be_taken_for_a_sync_one() -> None:
+    assert broken_promises(AsyncContract(ReadGivesACoroutine)) == ["test_its_read_is_a_coroutine_function"]
+
+
 class SweepsNothing:
     """Sweeps wrongly, and does not find records by their owner: some can do the one and not the other."""
 

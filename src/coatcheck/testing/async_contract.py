@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from inspect import iscoroutinefunction
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -42,6 +43,16 @@ class AsyncStoreContract(StoreContract):
         assert isinstance(store, _Facade)
         store.loop.run(self.close_async_store(store.store))
         store.loop.close()
+
+    def test_its_read_is_a_coroutine_function(self) -> None:
+        """By this it is told from a sync store, which an async program would ask in threads."""
+
+        async def program() -> None:
+            store = await self.make_async_store(Clock())
+            assert iscoroutinefunction(store.read)
+            await self.close_async_store(store)
+
+        asyncio.run(program())
 
     def test_tasks_that_try_again_all_succeed(self) -> None:
         async def count(store: AsyncStore, key: bytes) -> None:
