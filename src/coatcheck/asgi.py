@@ -16,6 +16,7 @@ from coatcheck.accounts import AsyncAccountCalls, AsyncRequestAccounts
 from coatcheck.asgi_response import ASGIApp, Message, Receive, Response, Scope, Send
 from coatcheck.asgi_session import DictSession, ScopeSession
 from coatcheck.async_sessions import AsyncSession, AsyncSessions
+from coatcheck.core.session import Session
 from coatcheck.errors import StoreError, UsageError
 from coatcheck.options import Options
 
@@ -84,6 +85,11 @@ class SessionMiddleware(AsyncAccountCalls):
             await self.app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
         sessions = self.sessions
+        around = scope.get("session")
+        if around is not None and not isinstance(around, Session):
+            # The middleware of another library is around this one. It would write our content into its own cookie, in
+            # clear: it keeps its scope, and its session.
+            scope = {**scope}
         scope["session"] = session = self.session_type(sessions, scope)
         scope["coatcheck"] = AsyncRequestAccounts(sessions, session)
         if sessions.asks:

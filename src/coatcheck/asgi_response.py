@@ -82,8 +82,15 @@ class Response:
         # Another of these middlewares, below, has put in a session of its own.
         if other is session or isinstance(other, Session):
             return
-        if other is not None and not isinstance(other, Mapping):
-            raise UsageError(f"scope['session'] is a {type(other).__name__}: only a dict or None can take its place")
+        if other is not None and type(other) is not dict:
+            if not isinstance(other, Mapping):
+                raise UsageError(
+                    f"scope['session'] is a {type(other).__name__}: only a dict or None can take its place"
+                )
+            # As of Starlette's own middleware below, of a mounted application perhaps: what it puts there is no wish
+            # of the application to end this one.
+            self._sessions.watch.foreign(type(other))
+            return
         session.clear()
         session.update(other or {})
         scope["session"] = session

@@ -13,6 +13,7 @@ from typing import Any, Unpack, cast
 
 try:
     from litestar.exceptions import ServiceUnavailableException
+    from litestar.middleware.session import SessionMiddleware as LitestarSessionMiddleware
     from litestar.plugins import InitPlugin
     from litestar.serialization import decode_json, encode_json
     from litestar.types import Empty
@@ -58,7 +59,14 @@ class Coatcheck(AsyncAccountCalls, InitPlugin):
             raise error.with_traceback(None) from None
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Puts the sessions above all other middleware, and closes their stores with the application."""
+        """Puts the sessions above all other middleware, and closes their stores with the application.
+
+        Raises `UsageError` where Litestar's own are there too: what they put into the scope would end ours.
+        """
+        for each in app_config.middleware:
+            kind = getattr(each, "middleware", each)
+            if isinstance(kind, type) and issubclass(kind, LitestarSessionMiddleware):
+                raise UsageError("Litestar's own session middleware is installed too: one of the two must go")
         app_config.middleware.insert(0, cast(Any, self._wrap))
         app_config.type_encoders = {Session: dict, **(app_config.type_encoders or {})}
         app_config.on_shutdown.append(self.sessions.close)

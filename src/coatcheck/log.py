@@ -56,6 +56,10 @@ _INVALID = (
     " make of it what this one says."
 )
 _STORE_DOWN = "the session store fails, and sessions can be neither read nor kept: %s"
+_FOREIGN = (
+    "another session middleware works below coatcheck's, and what is put into its session (%s) is kept as it keeps it,"
+    " perhaps readable. Where that is a mounted application's own, all is well; else take it out."
+)
 _SESSION_TYPE = (
     "SESSION_TYPE is an option of Flask-Session and means nothing here. Without SESSION_STORE, a URL such as"
     " redis://localhost:6379/0, sessions are kept in their cookies, encrypted."
@@ -164,6 +168,9 @@ class Watch:
     def invalid(self, model: str, problems: str, handle: str) -> None:
         self._warn(_INVALID, model, problems)
         self(Event(Kind.REJECTED, Reason.INVALID, handle))
+
+    def foreign(self, kind: type) -> None:
+        self._warn(_FOREIGN, f"{kind.__module__}.{kind.__qualname__}")
 
     def session_type(self) -> None:
         self._warn(_SESSION_TYPE)

@@ -13,6 +13,8 @@ from kit import SECRET, attributes
 from litestar import Litestar, MediaType, Request, Router, asgi, get
 from litestar.datastructures import ResponseHeader
 from litestar.middleware import ASGIMiddleware
+from litestar.middleware.session.client_side import CookieBackendConfig
+from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.testing import TestClient
 from litestar.types import ASGIApp, Receive, Scope, Send
 from litestar_host.conftest import Browse
@@ -113,6 +115,12 @@ def test_an_application_may_be_ended_and_begun_again(tmp_path: Path) -> None:
         with TestClient(app, base_url="https://shop.example") as client:
             client.get("/put")
             assert client.get("/look").text == "{'user': 'ann'}"
+
+
+@pytest.mark.parametrize("config", [CookieBackendConfig(secret=bytes(range(16))), ServerSideSessionConfig()])
+def test_litestar_s_own_sessions_beside_these_are_refused(config: Any) -> None:
+    with pytest.raises(UsageError, match="Litestar's own session middleware is installed too: one of the two must go"):
+        Litestar(PAGES, plugins=[Coatcheck(SECRET)], middleware=[config.middleware])
 
 
 def test_other_middleware_has_the_session_wherever_it_stands_in_the_list(browse: Browse) -> None:

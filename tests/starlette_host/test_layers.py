@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.sessions import SessionMiddleware as StarletteSessions
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -100,6 +102,54 @@ def test_two_in_one_stack_keep_two_sessions(browse: Browse) -> None:
     answer = client.get("/visits")
     assert answer.text == "2 ['key']"
     assert answer.headers.get_list("vary") == ["Cookie"]
+
+
+# Sessions of another library above or below
+
+
+def theirs(**options: Any) -> Middleware:
+    return Middleware(StarletteSessions, **{"secret_key": OTHER_SECRET, **options})
+
+
+def test_a_mounted_application_may_have_sessions_of_another_library(
+    browse: Browse, storage: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    admin = Starlette(routes=ROUTES, middleware=[theirs(session_cookie="admin", path="/admin")])
+    shop = Starlette(routes=[*ROUTES, Mount("/admin", admin)], middleware=[ours(**storage)])
+    with browse(shop) as client:
+        client.get("/put/above")
+        for _ in range(2):
+            assert client.get("/admin/plain").headers.get_list("set-cookie") == []
+        (cookie,) = client.get("/admin/put/below").headers.get_list("set-cookie")
+        assert cookie.startswith("admin=")
+        assert [client.get(path).text for path in ("/look", "/admin/look", "/look")] == ["above", "below", "above"]
+    (warning,) = [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING]
+    assert "starlette.middleware.sessions.Session" in warning
+
+
+def test_a_session_of_another_library_above_is_not_told_what_is_in_ours(
+    browse: Browse, storage: dict[str, Any]
+) -> None:
+    members = Starlette(routes=ROUTES, middleware=[ours(**storage)])
+    shop = Starlette(routes=[*ROUTES, Mount("/members", members)], middleware=[theirs(session_cookie="old")])
+    with browse(shop) as client:
+        client.get("/put/above")
+        (cookie,) = client.get("/members/put/below").headers.get_list("set-cookie")
+        assert cookie.startswith("session=")
+        assert [client.get(path).text for path in ("/look", "/members/look")] == ["above", "below"]
+
+
+@pytest.mark.parametrize("theirs_above", [True, False])
+def test_who_has_left_the_old_middleware_beside_ours_loses_no_session(
+    browse: Browse, storage: dict[str, Any], theirs_above: bool
+) -> None:
+    both = [theirs(), ours(**storage)]
+    with browse(Starlette(routes=ROUTES, middleware=both if theirs_above else both[::-1])) as client:
+        for count in (1, 2, 3):
+            cookies = client.get(f"/put/{count}").headers.get_list("set-cookie")
+            # The inner one has them, and each is kept once.
+            assert len(cookies) <= 1
+        assert client.get("/look").text == "1 2 3"
 
 
 # Starlette's own way to write middleware
