@@ -15,7 +15,7 @@ from flask import Flask, session
 from kit import NOON, SECRET
 
 from coatcheck import UsageError
-from coatcheck.django import SessionStore
+from coatcheck.django import SessionMiddleware, SessionStore
 from coatcheck.flask import Coatcheck
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import Clock
@@ -158,3 +158,10 @@ def test_clearsessions_removes_what_has_expired(settled: Callable[..., None], tm
     settled(SESSION_STORE=Sweeping(clock=clock), INSTALLED_APPS=["django.contrib.sessions"])
     call_command("clearsessions")
     assert len(swept) == 3
+
+
+def test_the_middleware_without_the_engine_is_refused(settled: Callable[..., None]) -> None:
+    """The test client and the admin would go by the engine, and requests by the middleware."""
+    settled(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
+    with pytest.raises(UsageError, match='needs SESSION_ENGINE = "coatcheck.django"'):
+        SessionMiddleware(lambda request: None)

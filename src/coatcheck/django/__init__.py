@@ -25,11 +25,13 @@ from coatcheck.django.accounts import (
     sessions_of,
 )
 from coatcheck.django.middleware import SessionMiddleware
+from coatcheck.django.reports import ReportFilter
 from coatcheck.django.session import SessionStore
 
 __all__ = [
     "SessionMiddleware",
     "SessionStore",
+    "ReportFilter",
     # The sessions of a user
     "sessions_of",
     "revoke",

@@ -21,7 +21,7 @@ from coatcheck.core.headers import protection
 from coatcheck.django.configuration import configuration
 from coatcheck.django.session import SessionStore
 from coatcheck.django.signing import client_of
-from coatcheck.errors import StoreError, TooManySessions
+from coatcheck.errors import StoreError, TooManySessions, UsageError
 from coatcheck.sessions import refusal
 
 _ERROR = 500
@@ -36,6 +36,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
+        if not issubclass(self.SessionStore, SessionStore):
+            # Requests would have our sessions, and Django's test client and all else that asks the engine others.
+            raise UsageError('coatcheck.django.SessionMiddleware needs SESSION_ENGINE = "coatcheck.django"')
         configuration.sessions()
 
     async def __acall__(self, request: Any) -> Any:
