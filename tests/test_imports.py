@@ -41,6 +41,7 @@ LAYERS: dict[str, set[str]] = {
         "opaque": "confined events facts keys record seal text",
         "token": "confined events facts keys record seal text",
         "cookie": "settings",
+        "spelling": "settings",
         "settings": "merge",
         "merge": "codec confined facts",
         "operations": "record",

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from coatcheck.core.settings import OPTIONS, Settings, config_key, normalize
+from coatcheck.core.spelling import misspelt
 from coatcheck.errors import UsageError
 from coatcheck.sessions import Sessions
 from coatcheck.signals import Announcer
@@ -101,6 +102,8 @@ class Configuration(Generic[_SessionsT]):
         sessions.watch.listen(announcer, announcer.is_heard)
         if app.config.get("SESSION_TYPE") and sessions.stores[0] is None:
             sessions.watch.session_type()
+        for key, meant in misspelt(key for key in app.config if isinstance(key, str)):
+            sessions.watch.misspelt(key, meant)
         return sessions
 
     def _read(self, app: App) -> dict[str, Any]:
@@ -115,6 +118,7 @@ class Extension(Generic[_AppT]):
     """The object that an application is given to. Each framework has a subclass."""
 
     _interface: ClassVar[type[Configuration[Any]]]
+    _application: ClassVar[type]
 
     def __init__(self, app: _AppT | None = None, **options: Any) -> None:
         try:
@@ -128,11 +132,25 @@ class Extension(Generic[_AppT]):
 
     def init_app(self, app: _AppT) -> None:
         """Does for an application what the constructor does for the one it is given."""
+        if not isinstance(app, self._application):
+            wanted, given = self._application.__name__, type(app)
+            raise UsageError(
+                f"{type(self).__module__} takes a {wanted} application, not a {given.__module__}.{given.__qualname__}"
+            )
         interface = self._interface()
         interface.options = self.options
         interface.check(app)
         app.session_interface = interface  # type: ignore[attr-defined]
         app.extensions["coatcheck"] = self
+
+    def _sessions_of(self, app: Any) -> Any:
+        interface = app.session_interface
+        if not isinstance(interface, self._interface):
+            raise UsageError(
+                f"the sessions of this application are kept by {type(interface).__module__}: call init_app(app), and"
+                " no other extension of sessions after it"
+            )
+        return interface.sessions(app)
 
 
 def _members(value: object) -> Iterable[object]:

@@ -145,6 +145,7 @@ class Coatcheck(AccountCalls, Extension[flask.Flask]):
     """
 
     _interface = CoatcheckSessionInterface
+    _application = flask.Flask
 
     def init_app(self, app: flask.Flask) -> None:
         """Does for an application what the constructor does for the one it is given."""
@@ -155,7 +156,7 @@ class Coatcheck(AccountCalls, Extension[flask.Flask]):
 
     def _accounts(self) -> Sessions:
         app: flask.Flask = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        return cast(CoatcheckSessionInterface, app.session_interface).sessions(app)
+        return cast(Sessions, self._sessions_of(app))
 
     def _current(self) -> Session | None:
         return flask.session._get_current_object() if flask.has_request_context() else None  # type: ignore[attr-defined]  # noqa: SLF001

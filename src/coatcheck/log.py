@@ -172,6 +172,9 @@ class Watch:
     def foreign(self, kind: type) -> None:
         self._warn(_FOREIGN, f"{kind.__module__}.{kind.__qualname__}")
 
+    def misspelt(self, key: str, meant: str) -> None:
+        self._warn(f"{key} is no option, and means nothing here; did you mean {meant}?")
+
     def session_type(self) -> None:
         self._warn(_SESSION_TYPE)
 

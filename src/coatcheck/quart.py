@@ -166,10 +166,11 @@ class Coatcheck(AsyncAccountCalls, Extension[quart.Quart]):
     """
 
     _interface = _SessionInterface
+    _application = quart.Quart
 
     def _accounts(self) -> AsyncSessions:
         app: quart.Quart = cast(Any, quart.current_app)._get_current_object()  # noqa: SLF001
-        return cast(_SessionInterface, app.session_interface).sessions(app)
+        return cast(AsyncSessions, self._sessions_of(app))
 
     def _current(self) -> AsyncSession | None:
         return _current()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -165,3 +166,12 @@ def test_the_middleware_without_the_engine_is_refused(settled: Callable[..., Non
     settled(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
     with pytest.raises(UsageError, match='needs SESSION_ENGINE = "coatcheck.django"'):
         SessionMiddleware(lambda request: None)
+
+
+def test_a_setting_that_is_misspelt_is_a_warning(
+    settled: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    settled(SESSION_STOR="sqlite:///sessions.db", SESSION_CACHE_ALIAS="default")
+    SessionMiddleware(lambda request: None)
+    lines = [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING]
+    assert lines == ["SESSION_STOR is no option, and means nothing here; did you mean SESSION_STORE?"]

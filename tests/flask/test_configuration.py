@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask
+from kit import SECRET
+from quart import Quart
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from coatcheck import UsageError
@@ -212,3 +217,32 @@ def test_an_interface_without_the_extension_reads_everything_from_the_configurat
     app.session_interface = CoatcheckSessionInterface()
     assert cookie_name(app) == "sid"
     assert attributes(app) == {"Max-Age=60", "HttpOnly", "Path=/", "SameSite=Strict"}
+
+
+# What is not as it was meant
+
+
+def test_a_key_that_is_misspelt_is_a_warning_with_what_was_meant(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    app.config.update({"SESSION_REVOCATION": "sqlite:///revoked.db", "SESSION_KEY_PREFIX": "shop", 5: "a number"})
+    Coatcheck(app)
+    for _ in range(2):
+        app.test_client().get("/keep/user/ada")
+        app.config["SESSION_COOKIE_NAME"] = "other"
+    lines = [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING]
+    assert lines == ["SESSION_REVOCATION is no option, and means nothing here; did you mean SESSION_REVOCATIONS?"]
+
+
+@pytest.mark.parametrize("given", ["shop", Quart("shop"), Blueprint("shop", "shop")], ids=type)
+def test_what_is_no_application_of_flask_is_refused(given: Any) -> None:
+    name = f"{type(given).__module__}.{type(given).__qualname__}"
+    with pytest.raises(UsageError, match=f"^coatcheck.flask takes a Flask application, not a {re.escape(name)}$"):
+        Coatcheck(given, secret_key=SECRET)
+
+
+def test_calls_about_users_say_whose_sessions_there_are_instead() -> None:
+    app, coatcheck = Flask("shop"), Coatcheck(secret_key=SECRET, store="memory:")
+    with app.app_context(), pytest.raises(UsageError, match=r"kept by flask\.sessions: call init_app\(app\), and no"):
+        coatcheck.sessions_of(7)
+    coatcheck.init_app(app)
+    with app.app_context():
+        assert coatcheck.sessions_of(7) == []

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 from asgi.exchange import in_loop
+from flask import Flask
 from kit import NOON, OTHER_SECRET, SECRET, attributes
 from quart import Quart
 from quart_host.served import cookies, serving, shop, text
@@ -197,3 +198,17 @@ def test_without_quart_its_module_says_what_to_install() -> None:
     program = "import sys; sys.modules['quart'] = None; import coatcheck.quart"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.splitlines()[-1].startswith("ImportError: coatcheck.quart needs Quart: pip install")
+
+
+@pytest.mark.parametrize("given", ["shop", Flask("shop")], ids=type)
+def test_what_is_no_application_of_quart_is_refused(given: Any) -> None:
+    with pytest.raises(UsageError, match="^coatcheck.quart takes a Quart application, not a "):
+        Coatcheck(given, secret_key=SECRET)
+
+
+@in_loop
+async def test_calls_about_users_say_whose_sessions_there_are_instead() -> None:
+    app, coatcheck = Quart("shop"), Coatcheck(secret_key=SECRET, store="memory:")
+    async with app.app_context():
+        with pytest.raises(UsageError, match=r"kept by quart\.sessions: call init_app\(app\), and no"):
+            await coatcheck.sessions_of(7)

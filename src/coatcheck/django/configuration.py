@@ -13,6 +13,7 @@ from django.core.signals import setting_changed
 
 from coatcheck.async_sessions import AsyncSessions
 from coatcheck.core.settings import OPTIONS, config_key
+from coatcheck.core.spelling import misspelt
 from coatcheck.errors import UsageError
 from coatcheck.sessions import Sessions
 from coatcheck.stores.opening import Opened, open_async_store
@@ -69,11 +70,14 @@ class _Configuration:
     def _build(self, kind: type[_SessionsT], options: dict[str, Any], opened: Opened) -> _SessionsT:
         try:
             bell = None if self._sync is None else self._sync.bell
-            return kind(options, debug=settings.DEBUG, warned=self._warned, opened=opened, bell=bell)
+            sessions = kind(options, debug=settings.DEBUG, warned=self._warned, opened=opened, bell=bell)
         except (UsageError, ImportError) as error:
             # An error reporter shows the variables of the frames, and these hold keys.
             del options
             raise error.with_traceback(None) from None
+        for key, meant in misspelt(dir(settings)):
+            sessions.watch.misspelt(key, meant)
+        return sessions
 
     def reset(self, setting: str) -> None:
         if setting.startswith(("SESSION_", "SECRET_KEY", "PERMANENT_SESSION_")) or setting == "DEBUG":
