@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from jinja2 import DictLoader
 from pages.guest import LIST
 from pages.site import Site
 from pages.sites import flask_site
+
+from coatcheck import UsageError
+from coatcheck.pages.rendering import find_templates
 
 LAYOUT = """<!doctype html><html lang="{{ words.lang }}"><title>Shop</title><body>
 <header>The shop</header>{% block content %}{% endblock %}</body></html>"""
@@ -87,3 +91,8 @@ def test_ours_are_escaped_in_a_flask_application_that_escapes_nothing() -> None:
     text = client.get(LIST).text
     assert "<i>" not in text
     assert "&lt;i&gt;here" in text
+
+
+def test_what_is_neither_a_folder_nor_a_loader_is_refused() -> None:
+    with pytest.raises(UsageError, match="templates= takes a folder, or a loader of Jinja2"):
+        find_templates(cast(Any, 5))

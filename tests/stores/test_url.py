@@ -136,6 +136,12 @@ def test_what_cannot_be_read_is_refused_and_not_repeated(url: str) -> None:
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("url", ["sqlite://:memory:", "SQLite://a:b/c"])
+def test_a_file_that_is_named_wrongly_is_told_how_one_is_named(url: str) -> None:
+    with pytest.raises(UsageError, match="^the URL of the store cannot be read; that of a file is as sqlite:///"):
+        parse(url)
+
+
 def test_an_at_sign_in_the_path_of_a_file_is_part_of_it() -> None:
     assert parse("sqlite:////home/ali@cave/sessions.db").path == "//home/ali@cave/sessions.db"
 

@@ -72,8 +72,15 @@ class PageSettings:
         for name, function in (("place", self.place), ("logout", self.logout)):
             if function is not None and not callable(function):
                 raise UsageError(f"{name}= takes a function")
+        if not (self._login_url is None or isinstance(self._login_url, str) or callable(self._login_url)):
+            raise UsageError("login_url= takes text, or a function")
         self.zone: tzinfo = options.get("timezone") or UTC
-        self.policy: Policy = Policy(options.get("policy") or {})
+        if not isinstance(self.zone, tzinfo):
+            raise UsageError("timezone= takes a tzinfo, such as zoneinfo.ZoneInfo('Asia/Shanghai')")
+        policy = options.get("policy") or {}
+        if not isinstance(policy, Mapping) or not all(isinstance(each, str) for each in policy.values()):
+            raise UsageError("policy= takes the sources, as one text, of each directive")
+        self.policy: Policy = Policy(policy)
 
     def choose_words(self, request: PageRequest) -> Mapping[str, str]:
         """Gives the words of the language that the application or the browser wants."""

@@ -11,6 +11,8 @@ try:
 except ImportError as _error:
     raise ImportError("coatcheck.pages needs Jinja2: pip install 'coatcheck[pages]'") from _error
 
+from coatcheck.errors import UsageError
+
 Templates: TypeAlias = str | PathLike[str] | BaseLoader | None
 """A folder, or a loader of Jinja2, with templates of the application's own."""
 
@@ -20,6 +22,8 @@ def find_templates(own: Templates) -> BaseLoader:
     ours = PackageLoader("coatcheck.pages")
     if own is None:
         return ours
+    if not isinstance(own, (str, PathLike, BaseLoader)):
+        raise UsageError("templates= takes a folder, or a loader of Jinja2")
     return ChoiceLoader([own if isinstance(own, BaseLoader) else FileSystemLoader(own), ours])
 
 

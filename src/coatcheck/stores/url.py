@@ -51,6 +51,8 @@ class StoreURL:
             return cls._parse(found, keywords)
         except ValueError:
             problem = "the URL of the store cannot be read; special characters in a password are percent-encoded"
+            if found[1].lower() == "sqlite":
+                problem = "the URL of the store cannot be read; that of a file is as sqlite:///sessions.db"
             # Nothing of the URL, which may hold a password, goes along with the error.
             raise UsageError(problem) from None
 
