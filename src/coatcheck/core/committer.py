@@ -53,6 +53,8 @@ def refresh_interval(settings: Settings) -> float:
 
 _NOTHING = Decision(False)
 _VARY = Decision(True)
+# Not a decision yet.
+_ASK = Decision(False)
 
 
 class Committer(Confined):
@@ -118,7 +120,11 @@ class Committer(Confined):
             second = int(now)
             if session._loaded.down or (self._register is not None and self._register.concerns(session, second)):
                 return None
-            decision = self._seal(session, second, https) or quiet
+            sealed = self._seal(session, second, https, asks=True)
+            if sealed is _ASK:
+                self._undo(session)
+                return None
+            decision = sealed or quiet
             if session._signing or session._signed_out:
                 self._tell(session)
             return decision._replace(clears=True) if session._clears else decision
@@ -140,7 +146,26 @@ class Committer(Confined):
                 # Before anything is ended for a cookie that will not be sent.
                 self._check_room(session._packed, session._facts)
             yield from self._register.settle(session, now, writes=writes)
-        return self._seal(session, now, https)
+        decision = self._seal(session, now, https, asks=True)
+        if decision is _ASK:
+            yield from self._look_again(now)
+            decision = self._seal(session, now, https)
+        return decision
+
+    def _look_again(self, now: int) -> Steps[None]:
+        """Reads what others have ended since this request began."""
+        if self._register is not None:
+            yield from self._register.revocations.refresh(now)
+
+    def _was_ended(self, session: Session, now: int) -> bool:
+        """Says whether another request has ended the session since this one began.
+
+        The browser may have a cookie from there by now, and must not lose it to one that nobody would take.
+        """
+        record = session._loaded.record
+        if self._register is None or record is None:
+            return False
+        return self._register.revocations.judge(record, record.facts, now) is not None
 
     def _drop(self, session: Session, now: int) -> Decision:
         """Keeps nothing of a request that was under way when the id of its session was replaced."""
@@ -264,7 +289,8 @@ class Committer(Confined):
             return Kind.REFRESHED
         return None
 
-    def _seal(self, session: Session, now: int, https: bool) -> Decision | None:
+    def _seal(self, session: Session, now: int, https: bool, *, asks: bool = False) -> Decision | None:
+        """Gives what the response says; with `asks` it may be that the list has to be read first."""
         loaded = session._loaded
         if session._is_empty():
             session._packed = EMPTY
@@ -274,6 +300,12 @@ class Committer(Confined):
         record = None if session._ended else loaded.record
         kind = self._change(session, record, now)
         if kind is not None:
+            if self._register is not None and record is not None and kind is not Kind.REGENERATED:
+                if asks and self._register.revocations.stale(now):
+                    return _ASK
+                if self._register.revocations.rotated(record) or self._was_ended(session, now):
+                    # With a new id, the old one in a new cookie would be taken for a copy before long.
+                    return self._drop(session, now)
             return self._write(session, kind, now, https)
         return self._clean(loaded, https) if len(loaded.present) > 1 else None
 

@@ -48,6 +48,10 @@ class Keeper(Committer):
         if self._hybrid and kept is None and loaded.home is None and not loaded.on_server and not session._signing:
             if not self._outgrows(session):
                 return (yield from super()._decide(session, now, https))
+            if not ended:
+                yield from self._look_again(now)
+                if self._was_ended(session, now):
+                    return self._drop(session, now)
             session._move_to_server()
             session._outgrown = not session._renewed
             session._renewed, loaded = True, session._loaded
