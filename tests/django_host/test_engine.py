@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import traceback
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +20,7 @@ from kit import NOON, SECRET
 
 from coatcheck import UsageError
 from coatcheck.django import SessionMiddleware, SessionStore
+from coatcheck.django.configuration import configuration
 from coatcheck.flask import Coatcheck
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import Clock
@@ -175,3 +179,34 @@ def test_a_setting_that_is_misspelt_is_a_warning(
     SessionMiddleware(lambda request: None)
     lines = [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING]
     assert lines == ["SESSION_STOR is no option, and means nothing here; did you mean SESSION_STORE?"]
+
+
+def test_a_loop_that_has_ended_is_forgotten(storage: Any) -> None:
+    """Under a WSGI server, each async view has a loop of its own."""
+
+    async def write() -> None:
+        store = SessionStore()
+        await store.aset("user", "ann")
+        await store.asave()
+
+    ended: list[weakref.ref[Any]] = []
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(write())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        ended.append(weakref.ref(loop))
+        del loop
+    gc.collect()
+    assert not configuration._loops  # noqa: SLF001
+    assert [each() for each in ended] == [None] * 3
+
+
+def test_what_cannot_be_right_for_asyncio_alone_shows_no_password(settled: Callable[..., None]) -> None:
+    settled(SESSION_STORE="mysql+pymysql://ann:mallard@127.0.0.1/shop")
+    with pytest.raises(UsageError, match="the driver 'pymysql' works the other way") as caught:
+        asyncio.run(SessionStore().aexists("A" * 44))
+    report: Any = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    shown = "".join(str(frame.locals) for frame in report.stack if "/coatcheck/" in frame.filename)
+    assert shown
+    assert "mallard" not in shown and SECRET not in shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
@@ -20,6 +20,7 @@ from coatcheck.stores.opening import Opened, open_async_store
 from coatcheck.stores.threaded import ThreadedStore
 
 _SessionsT = TypeVar("_SessionsT", bound=Sessions)
+_Loops: TypeAlias = WeakKeyDictionary[Any, tuple[AsyncSessions, AsyncGenerator[None]]]
 _STORES = ("store", "earlier_store", "revocations")
 
 
@@ -29,7 +30,7 @@ class _Configuration:
     def __init__(self) -> None:
         self._lock = Lock()
         self._sync: Sessions | None = None
-        self._loops: WeakKeyDictionary[Any, tuple[AsyncSessions, AsyncGenerator[None]]] = WeakKeyDictionary()
+        self._loops: _Loops = WeakKeyDictionary()
         self._warned: set[str] = set()
         self._opened = Opened()
         self._threaded: dict[int, ThreadedStore] = {}
@@ -48,6 +49,17 @@ class _Configuration:
         known = self._loops.get(loop)
         if known is not None:
             return known[0]
+        try:
+            sessions = self._build_here()
+        except (UsageError, ImportError) as error:
+            # As in `_build`: the URLs are in the frames below too.
+            raise error.with_traceback(None) from None
+        life = _life(sessions, self._loops)
+        await anext(life)
+        self._loops[loop] = sessions, life
+        return sessions
+
+    def _build_here(self) -> AsyncSessions:
         opened = Opened()
         options = _options()
         for option, store in zip(_STORES, self.sessions().stores, strict=True):
@@ -58,11 +70,7 @@ class _Configuration:
                 options[option] = None if store is None else self._threads(store)
             else:
                 opened[url] = client
-        sessions = self._build(AsyncSessions, options, opened)
-        life = _life(sessions)
-        await anext(life)
-        self._loops[loop] = sessions, life
-        return sessions
+        return self._build(AsyncSessions, options, opened)
 
     def _threads(self, store: Any) -> ThreadedStore:
         return self._threaded.setdefault(id(store), ThreadedStore(store))
@@ -85,11 +93,13 @@ class _Configuration:
             self._loops.clear()
 
 
-async def _life(sessions: AsyncSessions) -> AsyncGenerator[None]:
+async def _life(sessions: AsyncSessions, loops: _Loops) -> AsyncGenerator[None]:
     """Lasts as long as the loop that it runs in: a loop closes its generators, and so these sessions, at its end."""
     try:
         yield
     finally:
+        # This generator knows its loop, and would keep it alive where it is remembered.
+        loops.pop(asyncio.get_running_loop(), None)
         await sessions.close()
 
 
