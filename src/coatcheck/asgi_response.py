@@ -91,8 +91,13 @@ class Response:
             # of the application to end this one.
             self._sessions.watch.foreign(type(other))
             return
-        session.clear()
-        session.update(other or {})
+        if other:
+            # It says what is in the session, and not whose it is: nobody is signed out by that.
+            for key in [*session]:
+                del session[key]
+            session.update(other)
+        else:
+            session.clear()
         scope["session"] = session
 
     async def _commit(self, message: Message) -> Message:

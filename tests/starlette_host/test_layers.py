@@ -284,3 +284,23 @@ def test_what_takes_its_place_when_the_answer_is_gone_is_kept_where_a_store_exis
     client.get("/put/old")
     with pytest.raises(UsageError, match="headers of this response are gone"):
         client.get("/page")
+
+
+def test_a_dict_in_the_place_of_the_session_signs_nobody_out(browse: Browse, storage: dict[str, Any]) -> None:
+    def login(request: Request) -> Response:
+        request.scope["session"].login("ann")
+        request.session["old"] = True
+        return PlainTextResponse("in")
+
+    def swap(request: Request) -> Response:
+        request.scope["session"] = {**request.session, "new": True}
+        return PlainTextResponse("swapped")
+
+    def who(request: Request) -> Response:
+        return PlainTextResponse(f"{request.scope['session'].user_id} {sorted(request.session)}")
+
+    routes = [Route("/login", login), Route("/swap", swap), Route("/who", who)]
+    with browse(Starlette(routes=routes, middleware=[ours(**storage)])) as client:
+        client.get("/login")
+        client.get("/swap")
+        assert client.get("/who").text == "ann ['new', 'old']"
