@@ -223,3 +223,9 @@ async def test_a_save_that_was_cancelled_holds_up_no_other() -> None:
         store.release()
     assert await session.save() is True
     assert session.settled()
+
+
+def test_one_store_in_two_places_is_refused_though_each_works_in_threads_of_its_own() -> None:
+    store = MemoryStore()
+    with pytest.raises(UsageError, match="store and earlier_store are the same"):
+        AsyncSessions({"secret_key": SECRET, "store": store, "earlier_store": store})

@@ -320,3 +320,11 @@ def test_no_error_of_a_session_brings_those_of_its_store_along() -> None:
         with pytest.raises(StoreError) as caught:
             look()
         assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def test_a_listener_that_would_have_to_be_awaited_is_refused() -> None:
+    async def audit(event: object) -> None:
+        raise AssertionError(event)
+
+    with pytest.raises(UsageError, match="on_event is called, and not awaited"):
+        Sessions({"secret_key": SECRET, "on_event": audit})

@@ -70,6 +70,8 @@ class Sessions(AccountCalls, Confined):
         settings, others = Settings.read(options)
         if "secret_key" not in others:
             raise UsageError("a secret_key is required: python -c 'import secrets; print(secrets.token_hex(32))'")
+        if iscoroutinefunction(others.get("on_event")):
+            raise UsageError("on_event is called, and not awaited: it must be no coroutine function")
         self.watch: Watch = Watch(others.get("on_event"), set() if warned is None else warned, count=event_counter())
         allow_weak = settings.allow_weak_key or debug
         keyring = Keyring(
@@ -86,7 +88,8 @@ class Sessions(AccountCalls, Confined):
             self._store(others.get(option), option) for option in ("store", "earlier_store", "revocations")
         )
         store, earlier_store, revocations = self.stores
-        if store is not None and store is earlier_store:
+        # A sync store is in an object of its own in each place of an asyncio program.
+        if store is not None and (store is earlier_store or others["store"] is others.get("earlier_store")):
             raise UsageError("store and earlier_store are the same")
         _check_mode(settings, store=store is not None)
         if revocations is None and store is not None:

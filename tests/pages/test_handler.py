@@ -184,3 +184,24 @@ def test_no_answer_shows_content_of_the_session_in_its_repr(session: Visit) -> N
     page = SessionsPage({})
     steps = page.answer(request(), session)
     assert not [each for each in (page, steps, request(), answer(session, request("PUT"))) if secret(each)]
+
+
+def test_a_function_that_would_have_to_be_awaited_is_an_error_where_nobody_awaits(session: Visit) -> None:
+    """It would not have run, and the visitor would have been told that it had."""
+    ended: list[str] = []
+
+    async def log_out(_: object) -> None:
+        ended.append("here")
+
+    class Here:
+        handle, current = "00ff", True
+
+    class Accounts:
+        sessions_of = staticmethod(lambda user_id, current: [Here])
+        revoke = staticmethod(lambda handle, user_id: True)
+
+    form = {"csrf": session.csrf_token(), "end": "00ff"}
+    steps = SessionsPage({"logout": log_out}).answer(request("POST", form=form), session)
+    with pytest.raises(UsageError, match="place= and logout= are not awaited here"):
+        run_page(steps, Accounts())
+    assert ended == []

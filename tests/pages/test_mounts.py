@@ -140,6 +140,18 @@ def test_the_page_leads_back_to_itself_below_another_path() -> None:
         assert guest.ask("POST", f"/shop{LIST}", body, **kind)["Location"] == f"/shop{LIST}"
 
 
+def test_the_page_leads_back_to_itself_where_its_path_is_of_any_language() -> None:
+    routes = [Route("/login", sign_in), Mount("/账户", starlette_page())]
+    app = Starlette(routes=routes, middleware=[Middleware(SessionMiddleware, SECRET, store=MemoryStore())])
+    with calling_asgi(app) as call:
+        guest = Guest(call)
+        guest.get("/login")
+        page = guest.get("/账户/").page
+        body = f"csrf={page.csrf}&end=others".encode()
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert guest.ask("POST", "/账户/", body, **kind)["Location"] == "/%E8%B4%A6%E6%88%B7/"
+
+
 def test_a_resolver_may_be_awaited_in_asyncio() -> None:
     async def place(address: str) -> str:
         return f"near {address}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeAlias, cast
 
+from coatcheck.errors import UsageError
 from coatcheck.pages.reply import Reply
 
 Ask: TypeAlias = Callable[[Any], Any]
@@ -26,6 +27,9 @@ def run_page(steps: Steps, accounts: Any) -> Reply:
             except Exception as error:  # noqa: BLE001  # what the steps do not catch comes out again
                 ask = steps.throw(error)
             else:
+                if isinstance(found, Awaitable):
+                    getattr(found, "close", lambda: None)()
+                    raise UsageError("place= and logout= are not awaited here: they must be no coroutine functions")
                 ask = steps.send(found)
     except StopIteration as end:
         return cast(Reply, end.value)

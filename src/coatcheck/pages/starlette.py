@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from secrets import token_urlsafe
 from typing import Any, Unpack
+from urllib.parse import quote
 
 try:
     from starlette.requests import Request
@@ -50,7 +51,7 @@ def sessions_page(
         form = await read_form(headers.get("content-type", ""), request.stream()) if request.method == "POST" else {}
         asked = PageRequest(
             method=request.method,
-            path=request.url.path,
+            path=quote(request.url.path, safe="/%:@!$&'()*+,;=~"),
             accept_language=headers.get("accept-language", ""),
             form=form,
             nonce=token_urlsafe(),
