@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
 
 import pytest
 
 import coatcheck
-from coatcheck import CoatcheckError, InvalidSession, SessionTooLarge, StoreError, Unserializable, UsageError
+from coatcheck import (
+    CoatcheckError,
+    InvalidSession,
+    SessionTooLarge,
+    StoreError,
+    TooManySessions,
+    Unserializable,
+    UsageError,
+)
 
 EXAMPLES = [
     UsageError("cookie_path must begin with /"),
@@ -72,3 +81,20 @@ def test_each_error_passes_from_one_process_to_another(error: CoatcheckError) ->
         assert type(other) is type(error)
         assert str(other) == str(error)
         assert vars(other) == vars(error)
+
+
+@pytest.mark.parametrize("module", ["werkzeug", "pyramid", "litestar"])
+def test_the_errors_that_a_framework_answers_to_go_from_one_process_to_another(module: str) -> None:
+    found = vars(importlib.import_module(f"coatcheck.{module}"))
+    stores = [each for name, each in found.items() if name.lstrip("_") == "StoreUnavailable"]
+    places = [each for name, each in found.items() if name.lstrip("_") == "SessionsForbidden"]
+    assert stores
+    for kind, error in [
+        *((kind, StoreError("no answer")) for kind in stores),
+        *((k, TooManySessions(3)) for k in places),
+    ]:
+        made = kind(error)
+        again = pickle.loads(pickle.dumps(made))
+        assert type(again) is kind
+        assert (str(again), again.args) == (str(made), made.args)
+        assert getattr(again, "limit", None) == getattr(error, "limit", None)

@@ -9,7 +9,7 @@ Litestar(plugins=[Coatcheck(secret_key=..., store="redis://localhost:6379/0")]) 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack, cast
+from typing import Any, Self, Unpack, cast
 
 try:
     from litestar.exceptions import ServiceUnavailableException
@@ -92,6 +92,9 @@ class _StoreUnavailable(StoreError, ServiceUnavailableException):
 
     def __str__(self) -> str:
         return Exception.__str__(self)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[StoreError]]:
+        return type(self), (StoreError(*self.args),)
 
 
 class _Middleware(SessionMiddleware):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 try:
     from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
@@ -114,6 +114,9 @@ class _StoreUnavailable(StoreError, HTTPServiceUnavailable):  # type: ignore[mis
     def __str__(self) -> str:
         return Exception.__str__(self)
 
+    def __reduce__(self) -> tuple[type[Self], tuple[StoreError]]:
+        return type(self), (StoreError(*self.args),)
+
 
 class _SessionsForbidden(TooManySessions, HTTPForbidden):  # type: ignore[misc]  # as above
     """Answers 403 where the application has no view for `TooManySessions`."""
@@ -125,6 +128,9 @@ class _SessionsForbidden(TooManySessions, HTTPForbidden):  # type: ignore[misc] 
 
     def __str__(self) -> str:
         return Exception.__str__(self)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[TooManySessions]]:
+        return type(self), (TooManySessions(self.limit),)
 
 
 @implementer(ISession)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import Forbidden, ServiceUnavailable
@@ -22,6 +22,9 @@ class StoreUnavailable(StoreError, ServiceUnavailable):
     def __str__(self) -> str:
         return Exception.__str__(self)
 
+    def __reduce__(self) -> tuple[type[Self], tuple[StoreError]]:
+        return type(self), (StoreError(*self.args),)
+
 
 class SessionsForbidden(TooManySessions, Forbidden):
     """Answers 403 where the application has no handler for `TooManySessions`."""
@@ -33,6 +36,9 @@ class SessionsForbidden(TooManySessions, Forbidden):
 
     def __str__(self) -> str:
         return Exception.__str__(self)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[TooManySessions]]:
+        return type(self), (TooManySessions(self.limit),)
 
 
 def answerable(error: StoreError | TooManySessions) -> StoreUnavailable | SessionsForbidden:
