@@ -193,3 +193,18 @@ def test_a_store_that_cannot_be_remembered_has_none() -> None:
     assert isinstance(bell, Silence)
     bell.ring()
     assert bell.hear() is None
+
+
+def test_ringing_is_no_error_where_another_thread_finds_the_file_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bell = FileBell(tmp_path / "bell")
+    bell.ring()
+    drawn = os.urandom(16)
+
+    def draw(count: int) -> bytes:
+        bell._memory = None  # noqa: SLF001  # what the other thread does
+        return drawn[:count]
+
+    monkeypatch.setattr(os, "urandom", draw)
+    bell.ring()

@@ -52,8 +52,10 @@ class FileBell:
     def ring(self) -> None:
         """Writes something new. A file that has gone is made again."""
         self._check()
-        if self._memory is not None:
-            self._memory[:_BYTES] = os.urandom(_BYTES)
+        # Another thread may find the file gone meanwhile.
+        memory = self._memory
+        if memory is not None:
+            memory[:_BYTES] = os.urandom(_BYTES)
 
     def _check(self) -> None:
         try:

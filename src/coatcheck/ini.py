@@ -12,6 +12,7 @@ _WORDS = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
 }
+_NUMBERS: tuple[tuple[str, type[int | float]], ...] = (("timedelta", float), ("float", float), ("int", int))
 _KINDS = {field.name: str(field.type) for field in fields(Settings)} | {"secret_key_fallbacks": "tuple"}
 
 
@@ -32,9 +33,10 @@ def _read(text: str, kind: str) -> Any:
         return None
     if word is not None and ("bool" in kind or (word is False and "SameSite" in kind)):
         return word
-    if "timedelta" in kind:
-        try:
-            return float(text)
-        except ValueError:
-            return text
+    for name, number in _NUMBERS:
+        if kind.startswith(name):
+            try:
+                return number(text)
+            except ValueError:
+                return text
     return text.split() if "tuple" in kind else text
