@@ -93,7 +93,13 @@ class Server:
         """Starts the process and waits until it serves."""
         with (self.folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
-                self.command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, user=self.user
+                self.command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                user=self.user,
+                start_new_session=True,
             )
         wait_until(self._is_up, f"the start of {self.command[0]}")
 
@@ -104,7 +110,10 @@ class Server:
         return self._ready()
 
     def kill(self) -> None:
-        """Ends the process with SIGKILL: nothing is said, nothing is saved."""
+        """Ends the process, and those that it has begun, with SIGKILL: nothing is said, nothing is saved."""
+        if self._process is not None and self._process.poll() is None:
+            # Not every server's workers notice that the first process is gone.
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._signal(signal.SIGKILL)
 
     def stop(self) -> None:
