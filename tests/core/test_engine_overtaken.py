@@ -136,6 +136,37 @@ def test_a_slow_request_goes_on_with_what_is_known_where_the_list_cannot_be_read
     site.store.down = False
 
 
+def test_a_write_reads_the_list_no_second_time_within_the_second_in_which_it_was_read() -> None:
+    site = site_in("list")
+    browser = site.sign_in(cart=1)
+    site.clock.advance(60.7)
+    for down in (False, True):
+        site.store.down = down
+        site.store.calls.clear()
+        session = site.open(browser.header)
+        session["late"] = down
+        assert len(site.store.calls) <= 1
+        site.store.calls.clear()
+        assert site.commit(session).cookies
+        assert site.store.calls == []
+        site.clock.advance(0.1)
+    site.store.down = False
+
+
+def test_a_list_that_could_not_be_read_a_moment_ago_is_not_asked_again_by_a_write() -> None:
+    site = QuickSite("list", revocations_down="open")
+    browser = site.sign_in(cart=1)
+    site.clock.advance(60.7)
+    site.store.down = True
+    site.store.calls.clear()
+    session = site.open(browser.header)
+    session["late"] = 1
+    asked = len(site.store.calls)
+    assert asked
+    assert site.commit(session).cookies
+    assert len(site.store.calls) == asked
+
+
 def test_a_request_that_changes_nothing_reads_no_list_in_the_end() -> None:
     site = site_in("list")
     browser = site.sign_in(cart=1)

@@ -94,7 +94,7 @@ class Committer(Confined):
                 return self._drop(session, int(now))
             if self._register is not None and self._register.rotates(session, int(now)):
                 session._renew()
-            decision = (yield from self._decide(session, int(now), https)) or quiet
+            decision = (yield from self._decide(session, now, https)) or quiet
             if session._signing or session._signed_out:
                 self._tell(session)
             return decision._replace(clears=True) if session._clears else decision
@@ -120,7 +120,7 @@ class Committer(Confined):
             second = int(now)
             if session._loaded.down or (self._register is not None and self._register.concerns(session, second)):
                 return None
-            sealed = self._seal(session, second, https, asks=True)
+            sealed = self._seal(session, second, https, asks_at=now)
             if sealed is _ASK:
                 self._undo(session)
                 return None
@@ -135,8 +135,9 @@ class Committer(Confined):
             self._undo(session)
             raise
 
-    def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
+    def _decide(self, session: Session, exact: float, https: bool) -> Steps[Decision | None]:
         """Tells others what has become of a session that is sealed in its cookie, and gives what the response says."""
+        now = int(exact)
         if self._register is not None and self._register.concerns(session, now):
             writes = False
             if not session._is_empty():
@@ -146,13 +147,13 @@ class Committer(Confined):
                 # Before anything is ended for a cookie that will not be sent.
                 self._check_room(session._packed, session._facts)
             yield from self._register.settle(session, now, writes=writes)
-        decision = self._seal(session, now, https, asks=True)
+        decision = self._seal(session, now, https, asks_at=exact)
         if decision is _ASK:
-            yield from self._look_again(now)
+            yield from self._look_again(exact)
             decision = self._seal(session, now, https)
         return decision
 
-    def _look_again(self, now: int) -> Steps[None]:
+    def _look_again(self, now: float) -> Steps[None]:
         """Reads what others have ended since this request began."""
         if self._register is not None:
             yield from self._register.revocations.refresh(now)
@@ -289,8 +290,8 @@ class Committer(Confined):
             return Kind.REFRESHED
         return None
 
-    def _seal(self, session: Session, now: int, https: bool, *, asks: bool = False) -> Decision | None:
-        """Gives what the response says; with `asks` it may be that the list has to be read first."""
+    def _seal(self, session: Session, now: int, https: bool, *, asks_at: float | None = None) -> Decision | None:
+        """Gives what the response says; with the exact time, it may be that the list has to be read first."""
         loaded = session._loaded
         if session._is_empty():
             session._packed = EMPTY
@@ -301,7 +302,8 @@ class Committer(Confined):
         kind = self._change(session, record, now)
         if kind is not None:
             if self._register is not None and record is not None and kind is not Kind.REGENERATED:
-                if asks and self._register.revocations.stale(now):
+                # Not by whole seconds: what was read in this one would count as of a time to come.
+                if asks_at is not None and self._register.revocations.stale(asks_at):
                     return _ASK
                 if self._register.revocations.rotated(record) or self._was_ended(session, now):
                     # With a new id, the old one in a new cookie would be taken for a copy before long.

@@ -40,16 +40,17 @@ class Keeper(Committer):
         self._records = records
         self._hybrid = settings.mode == "hybrid"
 
-    def _decide(self, session: Session, now: int, https: bool) -> Steps[Decision | None]:
+    def _decide(self, session: Session, exact: float, https: bool) -> Steps[Decision | None]:
+        now = int(exact)
         loaded = session._loaded
         kept = loaded.kept
         empty = session._is_empty()
         ended = session._ended or (empty and session._cleared)
         if self._hybrid and kept is None and loaded.home is None and not loaded.on_server and not session._signing:
             if not self._outgrows(session):
-                return (yield from super()._decide(session, now, https))
+                return (yield from super()._decide(session, exact, https))
             if not ended:
-                yield from self._look_again(now)
+                yield from self._look_again(exact)
                 if self._was_ended(session, now):
                     return self._drop(session, now)
             session._move_to_server()
